@@ -1,0 +1,164 @@
+/**
+ * The child's side: one life of an actor, from its first word to its last.
+ *
+ * Answers for the handshake, the arguments, the actor's Layer inside a nursery of its own, serving its operations, and
+ * ending in order. Where the connection comes from, and what becomes of the process afterwards, is the world's.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import type { Program } from "./Actor.ts"
+import { argumentsCodec, causeCodec, helloOf } from "./launch.ts"
+import * as Life from "./Life.ts"
+import { runIn } from "./Nursery.ts"
+import { ParentSession } from "./Portal.ts"
+import type { FrameOf } from "./protocol/Protocol.ts"
+import { makeServer } from "./Routers.ts"
+import * as Session from "./Session.ts"
+
+/** How a life ended: as it was asked to, because whoever spawned it was gone, or because it failed. */
+export type LifeEnd =
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "Orphaned" }
+  | { readonly _tag: "Refused"; readonly detail: string }
+  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
+
+/**
+ * Lives one life of an actor over a connection to whoever spawned it. Ends when it is told to stop, when the connection
+ * is lost, or when the actor fails; by then every finalizer has run and every child is gone. Interrupting it ends the
+ * actor in the same order; for its owner that is a crash.
+ */
+export const live = <R>(
+  program: Program<R>,
+  socket: Socket.Socket
+): Effect.Effect<LifeEnd, never, R> =>
+  Effect.gen(function* () {
+    const { actor } = program
+    const incarnation = crypto.randomUUID()
+    const made = yield* Effect.exit(
+      Session.make({
+        socket,
+        role: "accepted",
+        hello: yield* helloOf(actor.actorName, incarnation, actor)
+      })
+    )
+    if (Exit.isFailure(made)) {
+      const detail = Cause.pretty(
+        Cause.map(made.cause, (failed) => new Error(failed.detail))
+      )
+      return { _tag: "Refused", detail } satisfies LifeEnd
+    }
+    const session = made.value
+    const stop = Deferred.makeUnsafe<FrameOf<"Stop">>()
+    const begin = Deferred.makeUnsafe<FrameOf<"Start">>()
+    session.onFrame = (frame) => {
+      if (frame._tag === "Start") Deferred.doneUnsafe(begin, Exit.succeed(frame))
+      if (frame._tag === "Stop") Deferred.doneUnsafe(stop, Exit.succeed(frame))
+    }
+
+    const first = yield* Effect.raceFirst(Deferred.await(begin), session.end)
+    if (first._tag !== "Start") {
+      return first._tag === "Bye" && first.frame.why === "refused"
+        ? ({ _tag: "Refused", detail: first.frame.detail } satisfies LifeEnd)
+        : ({ _tag: "Orphaned" } satisfies LifeEnd)
+    }
+    const above = first.ancestors.at(-1)
+    const life: Life.Life = {
+      self: {
+        name: first.name,
+        path: above === undefined ? first.name : `${above.path}/${first.name}`,
+        incarnation,
+        ancestors: first.ancestors
+      },
+      stopping: undefined
+    }
+    return yield* Effect.provideContext(
+      inOrder(program, session, life, first, Deferred.await(stop)),
+      Context.make(ParentSession, { session, life }).pipe(
+        Context.add(References.MinimumLogLevel, first.logLevel as LogLevel.LogLevel)
+      )
+    )
+  }).pipe(Effect.scoped) as Effect.Effect<LifeEnd, never, R>
+
+/** From Start to Bye. */
+const inOrder = (
+  program: Program<unknown>,
+  session: Session.Session,
+  life: Life.Life,
+  start: FrameOf<"Start">,
+  stop: Effect.Effect<FrameOf<"Stop">>
+): Effect.Effect<LifeEnd, never, unknown> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const causes = causeCodec(session.codec, life.self.path)
+      const told = Deferred.makeUnsafe<void>()
+      const running = yield* Effect.forkChild(
+        restore(runIn(life, Effect.scoped(serve(program, session, life, start, told)))),
+        { uninterruptible: "inherit", startImmediately: true }
+      )
+      const why = yield* Effect.exit(
+        restore(
+          Effect.raceFirst(
+            Effect.as(Fiber.await(running), "ended" as const),
+            Effect.raceFirst(stop, Effect.as(session.end, "lost" as const))
+          )
+        )
+      )
+      const now = yield* Life.now
+      const word = Exit.isSuccess(why) && typeof why.value !== "string" ? why.value : undefined
+      if (!(Exit.isSuccess(why) && why.value === "ended")) {
+        life.stopping =
+          word === undefined
+            ? { by: life.self, hops: [], until: now + start.grace }
+            : { by: word.by, hops: word.hops, until: now + word.grace }
+      }
+      yield* Fiber.interrupt(running)
+      const ended = yield* Fiber.await(running)
+
+      if (Exit.isFailure(ended) && !Cause.hasInterruptsOnly(ended.cause)) {
+        const payload = yield* causes.encode(ended.cause, session.valueLimit)
+        if (Deferred.isDoneUnsafe(told)) session.close("failed", "", payload)
+        else {
+          session.send({ _tag: "StartFailed", payload })
+          session.close("ended")
+        }
+        return { _tag: "Failed", cause: ended.cause } satisfies LifeEnd
+      }
+      session.close("ended")
+      if (Exit.isFailure(why)) return yield* Effect.failCause(why.cause)
+      return why.value === "lost"
+        ? ({ _tag: "Orphaned" } satisfies LifeEnd)
+        : ({ _tag: "Stopped" } satisfies LifeEnd)
+    })
+  )
+
+/** Builds the actor and serves it until it is interrupted. */
+const serve = (
+  program: Program<unknown>,
+  session: Session.Session,
+  life: Life.Life,
+  start: FrameOf<"Start">,
+  ready: Deferred.Deferred<void>
+) =>
+  Effect.gen(function* () {
+    const { actor } = program
+    const given = yield* argumentsCodec(session.codec, actor).decode(start.payload)
+    const built = yield* Layer.buildWithMemoMap(
+      program.layer,
+      Layer.makeMemoMapUnsafe(),
+      yield* Scope.Scope
+    ).pipe(Effect.provideService(actor.Arguments, given))
+    const server = yield* makeServer(actor, Context.get(built as Context.Context<unknown>, actor.Service), life)
+    server.attach(session)
+    Deferred.doneUnsafe(ready, Exit.void)
+    session.send({ _tag: "Ready" })
+    return yield* Effect.never
+  })

@@ -1,0 +1,244 @@
+/**
+ * One call, stream or dialog from its caller's side: from before its Open is written until its end is known.
+ *
+ * Answers for leaving as a join: cancel, then wait for the callee's last word, within a bound, and say so if the bound
+ * has passed. How the words are routed is the router's.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { itemsOf } from "./CalleeEnd.ts"
+import type { Caller, Held, Left } from "./Dialog.ts"
+import type { CallerEnd, CancelWord } from "./DialogEnd.ts"
+import * as Events from "./Events.ts"
+import { hear, portalError } from "./LastWord.ts"
+import * as Life from "./Life.ts"
+import type { Operation } from "./Operations.ts"
+import { Cancelled, DeadlineExceeded, Ended, PortalError } from "./PortalError.ts"
+import type { ActorRef } from "./protocol/Identity.ts"
+import { NotJoined } from "./protocol/Reasons.ts"
+import type { Outgoing, Session } from "./Session.ts"
+
+/** The end of an operation as its caller meets it: its own errors and `PortalError` are typed in the client's methods. */
+export type Final = Exit.Exit<unknown, unknown>
+
+/** See the module. */
+export class Ticket {
+  readonly operation: Operation
+  readonly session: Session
+  /** The actor that is called. */
+  readonly actor: ActorRef
+  readonly life: Life.Life
+  /** Set once the Open has been handed to the session. */
+  outgoing: Outgoing | undefined
+  /** Is told of the end, once, outside of any fiber. */
+  onFinal: (final: Final) => void = () => {}
+  private readonly final = Deferred.makeUnsafe<Final>()
+  private readonly first = Deferred.makeUnsafe<Uint8Array | undefined>()
+  private why: "left" | "cancel" | "deadline" | undefined
+
+  constructor(operation: Operation, session: Session, actor: ActorRef, life: Life.Life) {
+    this.operation = operation
+    this.session = session
+    this.actor = actor
+    this.life = life
+  }
+
+  /** The key under which a ticket travels through the client router, from the method to the session. */
+  static readonly Current = Context.Service<Ticket>("furrow/Ticket")
+
+  /** Waits for the end. */
+  get ended(): Effect.Effect<Final> {
+    return Deferred.await(this.final)
+  }
+
+  /** Whether the end is known. */
+  get isOver(): boolean {
+    return Deferred.isDoneUnsafe(this.final)
+  }
+
+  /** Waits for the callee's first word; `undefined` if the dialog ended without one. */
+  get started(): Effect.Effect<Uint8Array | undefined> {
+    return Deferred.await(this.first)
+  }
+
+  /** The callee's first word has come. */
+  onStarted(payload: Uint8Array): void {
+    Deferred.doneUnsafe(this.first, Exit.succeed(payload))
+  }
+
+  /** What the end is to the caller. */
+  hear(end: CallerEnd): Effect.Effect<Final> {
+    return hear(this.operation, end, {
+      session: this.session,
+      actor: this.actor.path,
+      self: this.life.self,
+      why: this.why
+    })
+  }
+
+  /** The end is known now; the first one counts. */
+  finish(final: Final): void {
+    if (!Deferred.doneUnsafe(this.final, Exit.succeed(final))) return
+    Deferred.doneUnsafe(this.first, Exit.succeed(undefined))
+    this.onFinal(final)
+  }
+
+  /** Cancels a callee that has not ended. */
+  cancel(why: "left" | "cancel" | "deadline", timeLeft?: number): void {
+    if (this.outgoing === undefined || this.isOver) return
+    this.why ??= why
+    const { self, stopping } = this.life
+    const word: CancelWord = {
+      by: stopping?.by ?? self,
+      hops: stopping?.hops ?? [],
+      ...(timeLeft === undefined ? {} : { timeLeft })
+    }
+    this.outgoing.cancel(word)
+  }
+
+  /** Whether `cancel` was asked for by the dialog's user, and the callee did as it was asked. */
+  private endedAsAsked(final: Final): boolean {
+    return this.why === "cancel" && Exit.isFailure(final) && isCancelledBy(final.cause, this.life.self)
+  }
+
+  /**
+   * Cancels, and waits for the callee's end within the bound. Gives what the callee failed with of its own, and, if the
+   * bound has passed, the note of it; then it also says so in an event and a warning.
+   */
+  leave(why: "left" | "cancel" | "deadline"): Effect.Effect<Left<unknown>> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.isOver) return left(this.ownReasons(yield* this.ended))
+      const bound = yield* Life.joinBound(this.life)
+      this.cancel(why, bound)
+      if (this.outgoing === undefined) return left(Cause.empty)
+      const before = yield* Life.now
+      const final = yield* Effect.timeoutOption(this.ended, bound)
+      if (Option.isSome(final)) {
+        const cause = this.ownReasons(final.value)
+        if (cause.reasons.length > 0) yield* this.tellFailure(cause)
+        return left(cause)
+      }
+      const waited = Math.round((yield* Life.now) - before)
+      const note = { actor: this.actor, operation: this.operation.rpc._tag, waited }
+      const fiber = Fiber.getCurrent()?.id ?? 0
+      yield* Events.publish({ _tag: "NotJoined", fiber, ...note })
+      yield* Effect.logWarning(
+        `Left ${this.operation.rpc._tag} of "${this.actor.path}" without having seen its end: it was cancelled ${waited} ms ago and has not ended (fiber #${fiber}).`
+      )
+      return { cause: Cause.empty, notJoined: Context.make(NotJoined, note) }
+    })
+  }
+
+  /** What the callee failed with of its own: once this end has cancelled, the machinery's words say nothing new. */
+  private ownReasons(final: Final): Cause.Cause<unknown> {
+    if (Exit.isSuccess(final)) return Cause.empty
+    if (this.why === undefined) return final.cause
+    return Cause.fromReasons(
+      final.cause.reasons.filter(
+        (reason) => !(Cause.isFailReason(reason) && reason.error instanceof PortalError)
+      )
+    )
+  }
+
+  private tellFailure(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.andThen(
+      Events.publish({
+        _tag: "FailedWhileEnding",
+        actor: this.actor,
+        operation: this.operation.rpc._tag,
+        cause
+      }),
+      Effect.logWarning(
+        `${this.operation.rpc._tag} of "${this.actor.path}" failed while it ended after a cancel.`,
+        cause
+      )
+    )
+  }
+
+  /** At the end of the time that was given: cancels, joins, and ends with `DeadlineExceeded` in any case. */
+  expire(): Effect.Effect<void> {
+    return Effect.flatMap(this.leave("deadline"), ({ notJoined }) =>
+      Effect.sync(() =>
+        this.finish(
+          Exit.failCause(
+            Cause.annotate(
+              portalError(this.operation, this.actor.path, new DeadlineExceeded()),
+              notJoined
+            )
+          )
+        )
+      )
+    )
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // A dialog's caller
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** What a block or a scope holds, once the callee has said its first word. */
+  hold(outgoing: Outgoing, started: unknown): Held<unknown, unknown, unknown, unknown, unknown> {
+    const { end } = outgoing
+    const { fromCaller, fromCallee } = this.operation
+
+    /** The callee's failure, if it has one that was not asked for. */
+    const failure = Effect.flatMap(this.ended, (final) =>
+      Exit.isFailure(final) && !this.endedAsAsked(final)
+        ? Effect.failCause(final.cause)
+        : Effect.void
+    )
+    const ended = Effect.failCause(portalError(this.operation, this.actor.path, new Ended()))
+
+    const caller: Caller<unknown, unknown, unknown, unknown, unknown> = {
+      started,
+      send: (item) =>
+        Effect.flatMap(fromCaller.encode(item, this.session.valueLimit), (bytes) =>
+          Effect.flatMap(end.send(bytes), (refusal) =>
+            refusal === undefined
+              ? Effect.void
+              : refusal === "ended" && !this.isOver
+                ? ended
+                : Effect.flatMap(this.ended, (final) => (Exit.isFailure(final) ? final : ended))
+          )
+        ),
+      messages: Stream.concat(
+        itemsOf(end, fromCallee),
+        // The items have run out: because the callee said so, or because the dialog is over.
+        Stream.unwrap(
+          Effect.suspend(() =>
+            end.state.exited && !end.state.receiveEnded
+              ? Effect.as(failure, Stream.empty)
+              : Effect.succeed(Stream.empty)
+          )
+        )
+      ),
+      end: Effect.sync(() => end.endSending()),
+      cancel: Effect.asVoid(this.leave("cancel")),
+      result: Effect.flatten(this.ended),
+      exit: this.ended
+    }
+    return {
+      caller,
+      outcome: Effect.map(this.ended, (final) =>
+        Exit.isSuccess(final) || this.endedAsAsked(final) ? Exit.void : Exit.failCause(final.cause)
+      ),
+      leave: this.leave("left")
+    }
+  }
+}
+
+const left = (cause: Cause.Cause<unknown>): Left<unknown> => ({ cause, notJoined: Context.empty() })
+
+const isCancelledBy = (cause: Cause.Cause<unknown>, by: ActorRef): boolean =>
+  cause.reasons.every(
+    (reason) =>
+      Cause.isFailReason(reason) &&
+      reason.error instanceof PortalError &&
+      reason.error.reason instanceof Cancelled &&
+      reason.error.reason.by.incarnation === by.incarnation
+  )

@@ -1,0 +1,281 @@
+/**
+ * One end of one dialog as a session keeps it: what it may send, what it has received, and how it ended.
+ *
+ * Answers for waiting: for credit to send, for items to take, for the end. It moves bytes; what they mean is the
+ * router's. The laws are `DialogState`'s, the writing is the session's.
+ */
+import * as Effect from "effect/Effect"
+import { OutboxLane } from "./Outbox.ts"
+import * as DialogState from "./protocol/DialogState.ts"
+import type { ActorRef, Hop } from "./protocol/Identity.ts"
+import type { DialogFrame, FrameOf, Lane, Window } from "./protocol/Protocol.ts"
+import { Violation } from "./protocol/Protocol.ts"
+
+/** What one end takes of the other's items before they are taken out: 64 items, 256 KiB. */
+export const DefaultWindow: Window = { items: 64, bytes: 262_144 }
+
+/** What a dialog's end asks of its session. */
+export interface Carrier {
+  readonly push: (end: DialogEnd, frame: DialogFrame) => void
+  readonly urgent: (frame: DialogFrame) => void
+}
+
+/** Why nothing more can be sent. */
+export type SendRefusal = "ended" | "exited"
+
+interface Waiter {
+  readonly bytes: Uint8Array
+  readonly resume: (sent: SendRefusal | undefined) => void
+}
+
+/** See the module. */
+export class DialogEnd {
+  readonly operation: string
+  readonly lane: OutboxLane
+  state: DialogState.DialogState
+  private readonly carrier: Carrier
+  private readonly window: Window
+  private readonly senders: Array<Waiter> = []
+  private readonly items: Array<Uint8Array> = []
+  private readonly takers: Array<() => void> = []
+  /** Items were received, but not yet given back as credit. */
+  private owed = { items: 0, bytes: 0 }
+  /** The items handed out by the last `take`; they count as taken out when the next is asked for. */
+  private handedOut = { items: 0, bytes: 0 }
+  /** The other end sends no more items: it said so, or the dialog is over. */
+  private drained = false
+  private parts: Array<Uint8Array> = []
+  private partsLength = 0
+  private partsLane: Lane | undefined
+
+  constructor(
+    operation: string,
+    state: DialogState.DialogState,
+    window: Window,
+    carrier: Carrier,
+    id?: number
+  ) {
+    this.operation = operation
+    this.state = state
+    this.window = window
+    this.carrier = carrier
+    this.lane = new OutboxLane(id)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Sending
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Says a word that needs no credit. A word that the laws forbid is our own mistake and is thrown. */
+  say(frame: DialogFrame): void {
+    const next = DialogState.sent(this.state, frame)
+    if (next instanceof Violation) throw next
+    this.state = next
+    this.carrier.push(this, frame)
+  }
+
+  /** Sends one item once there is credit; tells why not, if the dialog is over before. */
+  send(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
+    return Effect.suspend(() => {
+      const refusal = this.refusal
+      if (refusal !== undefined) return Effect.succeed(refusal)
+      if (this.senders.length === 0 && DialogState.canSend(this.state)) {
+        this.sayItem(bytes)
+        return Effect.undefined
+      }
+      return Effect.callback<SendRefusal | undefined>((resume) => {
+        const waiter: Waiter = { bytes, resume: (sent) => resume(Effect.succeed(sent)) }
+        this.senders.push(waiter)
+        return Effect.sync(() => {
+          const index = this.senders.indexOf(waiter)
+          if (index >= 0) this.senders.splice(index, 1)
+        })
+      })
+    })
+  }
+
+  /** Says that no more items follow; items that wait for credit are refused. */
+  endSending(): void {
+    if (this.refusal !== undefined) return
+    this.say({ _tag: "End", id: 0 })
+    this.releaseSenders()
+  }
+
+  /** The caller leaves: nothing more is sent, what is there and what comes is not taken. */
+  cancelled(): void {
+    this.state = { ...this.state, cancelled: true }
+    this.drained = true
+    this.discard()
+    this.releaseSenders()
+    this.wakeTakers()
+  }
+
+  private get refusal(): SendRefusal | undefined {
+    return this.state.exited || this.state.cancelled
+      ? "exited"
+      : this.state.sendEnded ? "ended" : undefined
+  }
+
+  private sayItem(bytes: Uint8Array): void {
+    this.say({ _tag: "Item", id: 0, payload: bytes })
+  }
+
+  private releaseSenders(): void {
+    const refusal = this.refusal
+    while (this.senders.length > 0) {
+      if (refusal === undefined && !DialogState.canSend(this.state)) return
+      const waiter = this.senders.shift()!
+      if (refusal === undefined) this.sayItem(waiter.bytes)
+      waiter.resume(refusal)
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Receiving
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes between one and `max` items, in order, waiting for the first; none when no more will come. What the last
+   * `take` handed out counts as taken out now, and is given back as credit.
+   */
+  take(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
+    return Effect.suspend(() => {
+      this.giveBack()
+      return this.takeNow(max)
+    })
+  }
+
+  private takeNow(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
+    if (this.items.length > 0) {
+      const taken = this.items.splice(0, max)
+      this.handedOut.items += taken.length
+      for (const item of taken) this.handedOut.bytes += item.length
+      return Effect.succeed(taken)
+    }
+    if (this.drained) return Effect.succeed([])
+    return Effect.flatMap(
+      Effect.callback<void>((resume) => {
+        const taker = () => resume(Effect.void)
+        this.takers.push(taker)
+        return Effect.sync(() => {
+          const index = this.takers.indexOf(taker)
+          if (index >= 0) this.takers.splice(index, 1)
+        })
+      }),
+      () => this.takeNow(max)
+    )
+  }
+
+  private giveBack(): void {
+    this.owed.items += this.handedOut.items
+    this.owed.bytes += this.handedOut.bytes
+    this.handedOut = { items: 0, bytes: 0 }
+    if (this.drained || this.lane.id === undefined) return
+    // Half a window at a time: often enough to keep the sender going, seldom enough to cost little.
+    const due = this.owed.items * 2 >= this.window.items || this.owed.bytes * 2 >= this.window.bytes
+    if (!due || this.owed.items === 0) return
+    const frame = { _tag: "Credit" as const, id: this.lane.id, ...this.owed }
+    this.owed = { items: 0, bytes: 0 }
+    const next = DialogState.sent(this.state, frame)
+    if (next instanceof Violation) return
+    this.state = next
+    this.carrier.urgent(frame)
+  }
+
+  private wakeTakers(): void {
+    for (const taker of this.takers.splice(0)) taker()
+  }
+
+  /** Items that were received and not taken are forgotten; nobody will take them. */
+  discard(): void {
+    this.items.length = 0
+  }
+
+  /**
+   * Takes in a frame of the other end. Gives the whole value, if one is complete with it, or the rule that was broken.
+   */
+  receive(frame: DialogFrame, valueLimit: number): Uint8Array | undefined | Violation {
+    const next = DialogState.received(this.state, frame)
+    if (next instanceof Violation) return next
+    this.state = next
+    switch (frame._tag) {
+      case "More": {
+        if (frame.lane !== this.partsLane) this.forgetParts()
+        this.partsLane = frame.lane
+        this.parts.push(frame.payload)
+        this.partsLength += frame.payload.length
+        return this.partsLength > valueLimit
+          ? new Violation({
+              rule: "ValueTooLong",
+              detail: `a value of more than ${valueLimit} bytes in ${this.operation}`
+            })
+          : undefined
+      }
+      case "Item": {
+        this.items.push(this.whole(frame.payload))
+        this.wakeTakers()
+        return undefined
+      }
+      case "End": {
+        this.drained = true
+        this.wakeTakers()
+        return undefined
+      }
+      case "Credit": {
+        this.releaseSenders()
+        return undefined
+      }
+      case "Exit":
+        // A last word may give up a value that was under way.
+        if (this.partsLane !== "exit") this.forgetParts()
+        return this.whole(frame.payload)
+      case "Open":
+      case "Started":
+        return this.whole(frame.payload)
+      case "Cancel":
+        return undefined
+    }
+  }
+
+  private whole(last: Uint8Array): Uint8Array {
+    if (this.parts.length === 0) return last
+    const value = new Uint8Array(this.partsLength + last.length)
+    let offset = 0
+    for (const part of this.parts) {
+      value.set(part, offset)
+      offset += part.length
+    }
+    value.set(last, offset)
+    this.forgetParts()
+    return value
+  }
+
+  private forgetParts(): void {
+    this.parts = []
+    this.partsLength = 0
+    this.partsLane = undefined
+  }
+
+  /** The dialog is over: nobody sends any more, and whoever waits is told. Items that are there can still be taken. */
+  over(): void {
+    this.state = { ...this.state, exited: true }
+    this.drained = true
+    this.forgetParts()
+    this.releaseSenders()
+    this.wakeTakers()
+  }
+}
+
+/** Who cancels, and by which way the word came. */
+export interface CancelWord {
+  readonly by: ActorRef
+  readonly hops: ReadonlyArray<Hop>
+  readonly timeLeft?: number
+}
+
+/** How a caller's dialog ended: with the callee's last word, with the connection, or before it was written. */
+export type CallerEnd =
+  | { readonly _tag: "Exit"; readonly frame: FrameOf<"Exit">; readonly payload: Uint8Array }
+  | { readonly _tag: "Lost" }
+  | { readonly _tag: "Unwritten" }
+

@@ -1,0 +1,43 @@
+/**
+ * What every part of one actor's life shares: who it is, who has told it to stop, and how long it may still take.
+ *
+ * Answers for the bound of a join, which shrinks while the actor itself is being stopped.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { SelfInfo } from "./Actor.ts"
+import type { ActorRef, Hop } from "./protocol/Identity.ts"
+
+/** How long a caller that leaves waits for the callee's end, in milliseconds: 5 s. */
+const JoinBound = 5000
+
+/** Who told an actor to stop, by which way, and until when (milliseconds of the monotonic clock) it may take. */
+export interface Stopping {
+  readonly by: ActorRef
+  readonly hops: ReadonlyArray<Hop>
+  readonly until: number
+}
+
+/** One life, shared by its sessions, its routers and its nursery. */
+export interface Life {
+  readonly self: SelfInfo
+  stopping: Stopping | undefined
+}
+
+/** The life that the current fiber is part of; none outside of a tree. */
+export const CurrentLife = Context.Reference<Life | undefined>("furrow/Life", {
+  defaultValue: () => undefined
+})
+
+/** The monotonic clock in milliseconds. */
+export const now: Effect.Effect<number> = Effect.map(
+  Clock.monotonicTimeNanos,
+  (nanos) => Number(nanos) / 1e6
+)
+
+/** How long a join may take now, in milliseconds: 5 s, or half of the grace that a stop has left. */
+export const joinBound = (life: Life): Effect.Effect<number> =>
+  life.stopping === undefined
+    ? Effect.succeed(JoinBound)
+    : Effect.map(now, (time) => Math.max(0, (life.stopping?.until ?? time) - time) / 2)

@@ -1,0 +1,508 @@
+/**
+ * The block that owns actors: nothing outlives it, and the first crash ends it.
+ *
+ * Answers for when a block ends, what it fails with, and in which order its children go. Bringing an actor up and down
+ * is `launch`'s; repairing crashes, instead of ending with them, is `Supervisor`'s.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { Self } from "./Actor.ts"
+import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
+import { launch } from "./launch.ts"
+import type { Launched, LaunchOptions } from "./launch.ts"
+import { CurrentLife } from "./Life.ts"
+import type { Life } from "./Life.ts"
+import { Nursery } from "./NurseryKey.ts"
+import type { Child, NurseryService } from "./NurseryKey.ts"
+import { Disconnected, PortalError } from "./PortalError.ts"
+import type { ActorRef } from "./protocol/Identity.ts"
+import type { LifeOptions, ProcessOptions, Spawner } from "./Spawner.ts"
+import { ActorCrashed, ForkFailed, NurseryClosed, SpawnError } from "./TreeError.ts"
+
+export { Nursery } from "./NurseryKey.ts"
+export type { Child, NurseryService } from "./NurseryKey.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The block
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How a nursery's block is to behave. */
+export interface NurseryOptions {
+  /**
+   * What becomes of daemons when the body has ended well and every fork with it: `stop` them, the last started first
+   * (the default), or `wait` until they have ended by themselves, or by their portals' `stop`.
+   */
+  readonly onBodyEnd?: "stop" | "wait" | undefined
+}
+
+interface Owned {
+  readonly child: Child
+  readonly mode: "daemon" | "one-shot"
+}
+
+/** What one block owns, and what has gone wrong in it. */
+class Block implements NurseryService {
+  readonly life: Life
+  /** Done when something in the block has failed. */
+  readonly failing = Deferred.makeUnsafe<void>()
+  readonly failures: Array<Cause.Reason<ActorCrashed | ForkFailed>> = []
+  private readonly owned = new Set<Owned>()
+  private readonly forks = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly births = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly waiting = new Set<() => void>()
+  private closed = false
+
+  constructor(life: Life) {
+    this.life = life
+  }
+
+  private get ref(): ActorRef {
+    const { incarnation, path } = this.life.self
+    return { path, incarnation }
+  }
+
+  /** Waits until a fact about what the block owns holds. */
+  private until(holds: () => boolean): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const check = () => {
+        if (!holds()) return
+        this.waiting.delete(check)
+        resume(Effect.void)
+      }
+      this.waiting.add(check)
+      check()
+      return Effect.sync(() => this.waiting.delete(check))
+    })
+  }
+
+  private changed(): void {
+    for (const check of this.waiting) check()
+  }
+
+  /** Waits until every fork, and every one-shot, has ended. */
+  get forksEnded(): Effect.Effect<void> {
+    return this.until(
+      () =>
+        this.forks.size === 0 &&
+        this.births.size === 0 &&
+        [...this.owned].every(({ mode }) => mode === "daemon")
+    )
+  }
+
+  /** Waits until nothing is left. */
+  get empty(): Effect.Effect<void> {
+    return this.until(() => this.owned.size + this.forks.size + this.births.size === 0)
+  }
+
+  private fail(reason: ActorCrashed | ForkFailed): void {
+    this.failures.push(Cause.makeFailReason(reason))
+    Deferred.doneUnsafe(this.failing, Exit.void)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Owning
+  // -------------------------------------------------------------------------------------------------------------------
+
+  adopt<A extends Child, E, R>(
+    mode: "daemon" | "one-shot",
+    birth: Effect.Effect<A, E, R>
+  ): Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        if (this.closed) return undefined
+        const scope = yield* Scope.make()
+        const being = yield* Effect.forkDetach(
+          Effect.provideService(birth, Scope.Scope, scope) as Effect.Effect<A, E, Exclude<R, Scope.Scope>>
+        )
+        this.births.add(being)
+        const waited = yield* Effect.exit(restore(Fiber.await(being)))
+        if (Exit.isFailure(waited)) yield* Fiber.interrupt(being)
+        const born = yield* Fiber.await(being)
+        if (Exit.isFailure(born)) {
+          yield* Scope.close(scope, born)
+          this.births.delete(being)
+          this.changed()
+          if (Exit.isFailure(waited)) return yield* Effect.failCause(waited.cause)
+          // Its own interruption: the block ended while the child came up.
+          return this.closed && Cause.hasInterruptsOnly(born.cause)
+            ? undefined
+            : yield* Effect.failCause(born.cause)
+        }
+        const child = born.value
+        const owned: Owned = { child, mode }
+        this.owned.add(owned)
+        this.births.delete(being)
+        yield* Effect.forkDetach(this.keep(owned, scope), { startImmediately: true })
+        if (this.closed || Exit.isFailure(waited)) {
+          yield* child.stop(this.ref)
+          return Exit.isFailure(waited) ? yield* Effect.failCause(waited.cause) : undefined
+        }
+        return child
+      })
+    )
+  }
+
+  /** Keeps a child until it is gone, and acts on its crash. */
+  private keep({ child, mode }: Owned, scope: Scope.Closeable): Effect.Effect<void> {
+    const early = Effect.andThen(
+      child.failing,
+      Effect.sync(() => {
+        if (mode === "daemon") Deferred.doneUnsafe(this.failing, Exit.void)
+      })
+    )
+    return Effect.gen({ self: this }, function* () {
+      const warned = yield* Effect.forkChild(early, { startImmediately: true })
+      const crash = yield* child.ended
+      yield* Fiber.interrupt(warned)
+      yield* Scope.close(scope, Exit.void)
+      for (const owned of this.owned) if (owned.child === child) this.owned.delete(owned)
+      if (crash !== undefined && mode === "daemon") {
+        this.fail(new ActorCrashed({ actor: child.ref, cause: crash }))
+      }
+      this.changed()
+    }).pipe(Effect.uninterruptible)
+  }
+
+  fork<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.closed) return yield* Effect.forkDetach(Effect.interrupt)
+      const fiber = yield* Effect.forkDetach(effect)
+      this.forks.add(fiber)
+      fiber.addObserver((exit) => {
+        this.forks.delete(fiber)
+        if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+          this.fail(new ForkFailed({ cause: exit.cause }))
+        }
+        this.changed()
+      })
+      return fiber
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Ending
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Ends everything at once, and waits for it; whoever asks from inside of it is not waited for. */
+  get cancel(): Effect.Effect<void> {
+    return Effect.withFiber((asking) =>
+      Effect.gen({ self: this }, function* () {
+        this.closed = true
+        for (const fiber of [...this.births, ...this.forks]) {
+          if (fiber !== asking) fiber.interruptUnsafe(asking.id)
+        }
+        yield* Effect.forEach(
+          [...this.owned],
+          ({ child }) => child.stop(this.ref),
+          { concurrency: "unbounded", discard: true }
+        )
+        yield* this.until(
+          () =>
+            this.owned.size + this.births.size === 0 &&
+            [...this.forks].every((fiber) => fiber === asking)
+        )
+      })
+    )
+  }
+
+  /** Ends daemons one after the other, the last started first. */
+  get stopInReverse(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.closed = true
+      for (const { child } of [...this.owned].reverse()) yield* child.stop(this.ref)
+      yield* this.empty
+    })
+  }
+}
+
+/** A body that fails with the loss of an actor whose crash is in hand tells of the same event. */
+const tellsOfCrash = (
+  reason: Cause.Reason<unknown>,
+  failures: ReadonlyArray<Cause.Reason<unknown>>
+): boolean => {
+  if (!Cause.isFailReason(reason)) return false
+  const { error } = reason
+  return (
+    error instanceof PortalError &&
+    error.reason instanceof Disconnected &&
+    failures.some(
+      (failure) =>
+        Cause.isFailReason(failure) &&
+        failure.error instanceof ActorCrashed &&
+        failure.error.actor.path === error.actor
+    )
+  )
+}
+
+/** A fork that failed with nothing but the loss of actors whose crash is in hand. */
+const isEcho = (
+  failure: Cause.Reason<ActorCrashed | ForkFailed>,
+  failures: ReadonlyArray<Cause.Reason<unknown>>
+): boolean =>
+  Cause.isFailReason(failure) &&
+  failure.error instanceof ForkFailed &&
+  failure.error.cause.reasons.every(
+    (reason) => Cause.isInterruptReason(reason) || tellsOfCrash(reason, failures)
+  )
+
+/**
+ * Runs a block of a life. The body is as interruptible as the caller allows.
+ *
+ * @internal
+ */
+export const runIn = <A, E, R>(
+  life: Life,
+  body: Effect.Effect<A, E, R>,
+  options?: NurseryOptions
+): Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const block = new Block(life)
+      const given = Context.make(Nursery, block).pipe(
+        Context.add(Self, life.self),
+        Context.add(CurrentLife, life)
+      )
+      const running = yield* Effect.forkChild(restore(Effect.provideContext(body, given)), {
+        uninterruptible: "inherit",
+        startImmediately: true
+      })
+      const reasons: Array<Cause.Reason<E | ActorCrashed | ForkFailed>> = []
+      let interrupted = false
+      /** Waits as the caller allows, until something fails; false if the block must end now. */
+      const undisturbed = (wait: Effect.Effect<unknown>) =>
+        Effect.map(
+          Effect.exit(restore(Effect.raceFirst(Effect.asVoid(wait), Deferred.await(block.failing)))),
+          (exit) => {
+            if (Exit.isFailure(exit)) {
+              interrupted = true
+              reasons.push(...exit.cause.reasons)
+            }
+            return Exit.isSuccess(exit) && !Deferred.isDoneUnsafe(block.failing)
+          }
+        )
+
+      const bodyEnded = yield* undisturbed(Fiber.await(running))
+      const endedWell =
+        bodyEnded &&
+        Exit.isSuccess(yield* Fiber.await(running)) &&
+        (yield* undisturbed(block.forksEnded)) &&
+        (options?.onBodyEnd !== "wait" || (yield* undisturbed(block.empty)))
+
+      if (endedWell) yield* block.stopInReverse
+      else if (interrupted) yield* Effect.andThen(Fiber.interrupt(running), block.cancel)
+      else yield* Effect.all([Fiber.interrupt(running), block.cancel], { concurrency: "unbounded", discard: true })
+
+      const ended = yield* Fiber.await(running)
+      const failures = block.failures.filter((failure) => !isEcho(failure, block.failures))
+      if (Exit.isFailure(ended)) {
+        for (const reason of ended.cause.reasons) {
+          const byUs = !bodyEnded && Cause.isInterruptReason(reason)
+          if (!byUs && !tellsOfCrash(reason, failures)) reasons.push(reason)
+        }
+      }
+      reasons.push(...failures)
+      return reasons.length === 0 && Exit.isSuccess(ended)
+        ? ended.value
+        : yield* Effect.failCause(
+            reasons.length > 0 || Exit.isSuccess(ended) ? Cause.fromReasons(reasons) : ended.cause
+          )
+    })
+  ) as Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>>
+
+/** A root: a tree that begins here. */
+const newRoot = (): Life => ({
+  self: { name: "root", path: "root", incarnation: crypto.randomUUID(), ancestors: [] },
+  stopping: undefined
+})
+
+/**
+ * Opens a block that owns actors. When it returns, every actor spawned in it has run its finalizers (or was killed at
+ * the end of the ladder), has exited and has been reaped.
+ *
+ * The crash of a daemon, or the failure of a fiber started with {@link fork}, interrupts the body, cancels everything
+ * else, waits for it, and fails the block. One failure surfaces as it is; several, and the body's own, are kept
+ * together in one Cause, the body's first. When the body has ended well, the block waits for forks, then stops daemons,
+ * the last started first.
+ *
+ * Outside of any tree the block is the root of a new one. The body is as interruptible as the caller of the block
+ * allows: inside an uninterruptible region it cannot be ended from outside. No signal handler is installed; that is
+ * `NodeActor.runMain`'s.
+ *
+ * **Example** (A counter for the length of a block)
+ *
+ * ```ts
+ * const program = Nursery.run(Effect.gen(function*() {
+ *   const counter = yield* Nursery.spawn(Counter, { main: new URL("./counter.main.ts", import.meta.url), arguments: { from: 40 } })
+ *   return yield* counter.client.Increment({ by: 2 })
+ * }))
+ * ```
+ */
+export const run: {
+  (
+    options?: NurseryOptions
+  ): <A, E, R>(
+    body: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>>
+  <A, E, R>(
+    body: Effect.Effect<A, E, R>,
+    options?: NurseryOptions
+  ): Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(body: Effect.Effect<A, E, R>, options?: NurseryOptions) =>
+    Effect.flatMap(CurrentLife, (life) => runIn(life ?? newRoot(), body, options))
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What a block is asked for
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A definition whose operations a child may call; its handlers are in the context, as its `Service`. */
+export interface Served<S> {
+  readonly Service: Context.Key<S, Handlers>
+}
+
+/** How an actor is to be started: its arguments, if it takes any, and everything that has a default. */
+export type SpawnOptions<Args extends Schema.Top, S = never> = LifeOptions &
+  ProcessOptions &
+  ([Args] extends [Schema.Void]
+    ? { readonly arguments?: undefined }
+    : {
+        /** The values that the actor's Layer gets as its `Arguments`. */
+        readonly arguments: Args["Type"]
+      }) & {
+    /**
+     * A definition whose operations the child may call over the same connection, with `Portal.parent`. Needs its
+     * `Service`. Defaults to none.
+     */
+    readonly serve?: (Served<S> & AnyDefinition) | undefined
+  }
+
+/** The options are required if the actor takes arguments. */
+type SpawnParameters<Args extends Schema.Top, S> = [Args] extends [Schema.Void]
+  ? [options?: SpawnOptions<Args, S>]
+  : [options: SpawnOptions<Args, S>]
+
+/** What starting an actor with these operations needs. */
+type Needs<Ops extends Rpc.Any, S> = Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
+
+const start = (
+  actor: AnyDefinition,
+  options: LaunchOptions,
+  mode: "daemon" | "one-shot"
+): Effect.Effect<Launched, SpawnError, Nursery | Spawner> =>
+  Effect.gen(function* () {
+    const nursery = yield* Nursery
+    const life = (yield* CurrentLife) ?? newRoot()
+    const child = yield* nursery.adopt(mode, launch(actor, life, options))
+    return child ?? (yield* Effect.fail(
+      new SpawnError({
+        actor: `${life.self.path}/${options.name ?? actor.actorName}`,
+        reason: new NurseryClosed()
+      })
+    ))
+  })
+
+/**
+ * Starts an actor that lives until it is stopped or its block ends, and returns when its Layer is built. Its crash ends
+ * the block.
+ */
+export const spawn = <
+  Name extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  S = never
+>(
+  actor: Definition<Name, Ops, Args>,
+  ...[options]: SpawnParameters<Args, S>
+): Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>> =>
+  Effect.map(
+    start(actor as unknown as AnyDefinition, options ?? {}, "daemon"),
+    ({ portal }) => portal as Portal<Ops>
+  ) as Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>>
+
+/**
+ * Starts an actor, uses it once, and ends it; returns when it has been reaped. It belongs to the fiber that calls: its
+ * crash is that fiber's `Disconnected` and no failure of the block.
+ *
+ * **Example** (One operation in a process of its own)
+ *
+ * ```ts
+ * const sum = yield* Nursery.call(Counter, (client) => client.Increment({ by: 2 }), { main, arguments: { from: 40 } })
+ * ```
+ */
+export const call = <
+  Name extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  A,
+  E,
+  R,
+  S = never
+>(
+  actor: Definition<Name, Ops, Args>,
+  use: (client: Client<Ops>) => Effect.Effect<A, E, R>,
+  ...[options]: SpawnParameters<Args, S>
+): Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>> =>
+  Effect.acquireRelease(
+    start(actor as unknown as AnyDefinition, options ?? {}, "one-shot"),
+    ({ portal }) => portal.stop,
+    { interruptible: true }
+  ).pipe(
+    Effect.flatMap(({ portal }) => use(portal.client as Client<Ops>)),
+    Effect.scoped
+  ) as Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>>
+
+/**
+ * Runs an effect beside the body. The block waits for it when the body has ended; its failure ends the block with
+ * `ForkFailed`. Interrupting the fiber it gives is no failure. In a block that has ended it is not started: its fiber
+ * is interrupted.
+ */
+export const fork = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R | Nursery> =>
+  Effect.flatMap(Nursery, (nursery) => nursery.fork(effect))
+
+/**
+ * Ends every actor and fork of the block and waits for them. The body goes on: what it had called fails with
+ * `Cancelled` by this actor, what it spawns later with `NurseryClosed`, and its value is the block's.
+ */
+export const cancel: Effect.Effect<void, never, Nursery> = Effect.flatMap(
+  Nursery,
+  (nursery) => nursery.cancel
+)
+
+/**
+ * A child as a Layer: gives the actor's `Portal` service, and stops the actor when the Layer's scope closes.
+ *
+ * **Example** (A program that needs a counter)
+ *
+ * ```ts
+ * const CounterChild = Nursery.layer(Counter, { main, arguments: { from: 40 } })
+ * const program = Effect.flatMap(Counter.Portal, ({ client }) => client.Increment({ by: 2 }))
+ * ```
+ */
+export const layer = <
+  Name extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  S = never
+>(
+  actor: Definition<Name, Ops, Args>,
+  ...parameters: SpawnParameters<Args, S>
+): Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>> =>
+  Layer.effect(
+    actor.Portal,
+    Effect.acquireRelease(spawn(actor, ...parameters), (portal) => portal.stop, {
+      interruptible: true
+    })
+  ) as Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>>

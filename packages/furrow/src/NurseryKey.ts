@@ -1,0 +1,44 @@
+/**
+ * The nursery as a service: what a block that owns actors can be asked for.
+ *
+ * Answers for the key that `Nursery.spawn` needs and only `Nursery.run` gives, so that spawning outside a nursery does
+ * not compile. It knows a child only as something that can be stopped and that ends; bringing one up is `launch`'s.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { ActorRef } from "./protocol/Identity.ts"
+import type { CrashCause } from "./TreeError.ts"
+
+/** One life that a nursery owns. */
+export interface Child {
+  readonly ref: ActorRef
+  /** Waits until a crash is in hand: it is gone or going, and whoever waited for it has been told. */
+  readonly failing: Effect.Effect<void>
+  /** Waits until it is gone and reaped: why it crashed, or nothing, if it had been asked to end. */
+  readonly ended: Effect.Effect<CrashCause | undefined>
+  /** Asks it to end, walks the ladder, and waits until it is gone. Asked twice, it waits for the same end. */
+  readonly stop: (by: ActorRef) => Effect.Effect<void>
+}
+
+/** What a block that owns actors can be asked for. */
+export interface NurseryService {
+  /**
+   * Brings up a child in a scope that ends with the child. `undefined` if the nursery takes no more. A daemon's crash
+   * ends the block; a one-shot's is its caller's alone.
+   */
+  readonly adopt: <A extends Child, E, R>(
+    mode: "daemon" | "one-shot",
+    birth: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>>
+  /** Runs an effect that the block waits for, and whose failure ends the block. */
+  readonly fork: <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<Fiber.Fiber<A, E>, never, R>
+  /** Ends every child and fork, and waits for them. */
+  readonly cancel: Effect.Effect<void>
+}
+
+/** The block that owns the actors spawned in it; given by `Nursery.run`, and to every actor's Layer. */
+export class Nursery extends Context.Service<Nursery, NurseryService>()("furrow/Nursery") {}

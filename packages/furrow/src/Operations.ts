@@ -1,0 +1,136 @@
+/**
+ * An actor's operations as the wire sees them: their kinds, their fingerprints, and a codec for each of their lanes.
+ *
+ * Answers for values becoming bytes and back, with errors that name the operation and the lane. Each lane is compiled
+ * once per operation and codec.
+ */
+import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+import * as Schema from "effect/Schema"
+import type { AnyDefinition } from "./Actor.ts"
+import { DecodeError, EncodeError } from "./CodecError.ts"
+import type { LaneName } from "./CodecError.ts"
+import { lanesOf } from "./Dialog.ts"
+import type { Codec } from "./protocol/Codec.ts"
+import type { Kind } from "./protocol/DialogState.ts"
+import { fingerprint } from "./protocol/Fingerprint.ts"
+import type { OperationInfo } from "./protocol/Protocol.ts"
+import { Reasons } from "./protocol/Reasons.ts"
+
+/** One lane of one operation: values to bytes and back. What does not fit is a defect. */
+export interface LaneCodec<A> {
+  /** Fails as a defect (`EncodeError`) if the value does not fit, or is longer than `limit` bytes. */
+  readonly encode: (value: A, limit: number) => Effect.Effect<Uint8Array>
+  /** Fails as a defect (`DecodeError`) if the bytes do not fit. */
+  readonly decode: (bytes: Uint8Array) => Effect.Effect<A>
+}
+
+/** One operation, ready for a session. */
+export interface Operation {
+  readonly rpc: Rpc.AnyWithProps
+  readonly name: string
+  readonly kind: Kind
+  readonly payload: LaneCodec<unknown>
+  readonly started: LaneCodec<unknown>
+  readonly fromCaller: LaneCodec<unknown>
+  /** The items of a stream, or of a dialog's callee. */
+  readonly fromCallee: LaneCodec<unknown>
+  readonly success: LaneCodec<unknown>
+  readonly failure: LaneCodec<Reasons<Schema.Top>["Type"]>
+}
+
+/** The schemas of an operation, lane by lane, in the order that its fingerprint takes them. */
+const schemasOf = (rpc: Rpc.AnyWithProps) => {
+  const lanes = lanesOf(rpc)
+  const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
+  const errors: Array<Schema.Top> = [rpc.errorSchema]
+  if (stream !== undefined) errors.push(stream.error)
+  for (const middleware of rpc.middlewares) errors.push(middleware.error)
+  return {
+    kind: lanes !== undefined ? "dialog" : stream !== undefined ? "stream" : "call",
+    payload: rpc.payloadSchema,
+    started: lanes?.started ?? Schema.Void,
+    fromCaller: lanes?.fromCaller ?? Schema.Never,
+    fromCallee: lanes?.fromCallee ?? stream?.success ?? Schema.Never,
+    success: lanes?.success ?? (stream === undefined ? rpc.successSchema : Schema.Void),
+    error: errors.length === 1 ? rpc.errorSchema : Schema.Union(errors)
+  } satisfies { readonly kind: Kind } & Record<string, unknown>
+}
+
+/** The codec of one lane. */
+export const laneCodec = <S extends Schema.Constraint>(
+  codec: Codec,
+  operation: string,
+  lane: LaneName,
+  schema: S
+): LaneCodec<S["Type"]> => {
+  const payload = codec.payload(schema)
+  const unfit = (error: Schema.SchemaError) =>
+    Effect.die(new EncodeError({ operation, lane, issue: error.message }))
+  const misfit = (error: Schema.SchemaError) =>
+    Effect.die(new DecodeError({ operation, lane, issue: error.message }))
+  return {
+    encode: (value, limit) =>
+      // A codec may ask for services of the actor it runs in; they are in the context of the fiber that runs it.
+      (Effect.flatMap(Effect.catch(payload.encode(value), unfit), (bytes) =>
+        bytes.length > limit
+          ? Effect.die(
+              new EncodeError({
+                operation,
+                lane,
+                issue: `it takes ${bytes.length} bytes, and the other end takes at most ${limit}`
+              })
+            )
+          : Effect.succeed(bytes)
+      ) as Effect.Effect<Uint8Array>),
+    decode: (bytes) => Effect.catch(payload.decode(bytes), misfit) as Effect.Effect<S["Type"]>
+  }
+}
+
+const compiled = new WeakMap<Codec, WeakMap<Rpc.Any, Operation>>()
+
+/** An operation ready for sessions that use this codec. */
+export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps): Operation => {
+  let ofCodec = compiled.get(codec)
+  if (ofCodec === undefined) compiled.set(codec, (ofCodec = new WeakMap()))
+  let operation = ofCodec.get(rpc)
+  if (operation === undefined) {
+    const schemas = schemasOf(rpc)
+    const name = `${actor}.${rpc._tag}`
+    const lane = <S extends Schema.Constraint>(laneName: LaneName, schema: S) =>
+      laneCodec(codec, name, laneName, schema)
+    operation = {
+      rpc,
+      name,
+      kind: schemas.kind,
+      payload: lane("payload", schemas.payload),
+      started: lane("started", schemas.started),
+      fromCaller: lane("fromCaller", schemas.fromCaller),
+      fromCallee: lane("fromCallee", schemas.fromCallee),
+      success: lane("success", schemas.success),
+      failure: lane("error", Reasons(schemas.error))
+    }
+    ofCodec.set(rpc, operation)
+  }
+  return operation
+}
+
+/** Every operation of a definition by its tag, ready for sessions that use this codec. */
+export const operationsOf = (
+  codec: Codec,
+  actor: AnyDefinition
+): ReadonlyMap<string, Operation> =>
+  new Map(
+    [...actor.group.requests].map(([tag, rpc]) => [
+      tag,
+      operationOf(codec, actor.actorName, rpc as Rpc.AnyWithProps)
+    ])
+  )
+
+/** A definition's operations as `Hello` tells them. */
+export const infosOf = (actor: AnyDefinition): ReadonlyArray<OperationInfo> =>
+  [...actor.group.requests].map(([name, rpc]) => {
+    const { kind, ...lanes } = schemasOf(rpc as Rpc.AnyWithProps)
+    return { name, kind, fingerprint: fingerprint(Object.entries(lanes)) }
+  })

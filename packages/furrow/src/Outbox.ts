@@ -1,0 +1,178 @@
+/**
+ * What one end of a connection is about to write, and in which order.
+ *
+ * Answers for the order: control frames overtake everything, then dialogs in turn, a frame each, so that a large value
+ * of one delays the others by a part and not by its length. Leaves to its owner when to write, and to the dialogs
+ * whether they may.
+ */
+import { join } from "./protocol/Framing.ts"
+import type { Codec } from "./protocol/Codec.ts"
+import { PartSize } from "./protocol/Protocol.ts"
+import type { DialogFrame, Frame, FrameOf, Lane } from "./protocol/Protocol.ts"
+
+/** A frame of a dialog on its way out; its payload leaves in parts if it is long. */
+interface Parcel {
+  readonly frame: DialogFrame
+  readonly payload: Uint8Array
+  readonly lane: Lane
+  offset: number
+}
+
+/** The frames of one dialog that wait to be written, in order. */
+export class OutboxLane {
+  /** The dialog's id; for a caller's dialog it is drawn when its first frame is written. */
+  id: number | undefined
+  /** @internal */
+  readonly parcels: Array<Parcel> = []
+  /** @internal */
+  queued = false
+
+  constructor(id?: number) {
+    this.id = id
+  }
+
+  /** Whether a part of a value has been written and its end has not. */
+  get midway(): boolean {
+    return (this.parcels[0]?.offset ?? 0) > 0
+  }
+}
+
+const empty = new Uint8Array(0)
+
+const laneOf = (frame: DialogFrame): Lane => {
+  switch (frame._tag) {
+    case "Open":
+      return "open"
+    case "Started":
+      return "started"
+    case "Exit":
+      return "exit"
+    default:
+      return "item"
+  }
+}
+
+/** See the module. */
+export class Outbox {
+  private readonly control: Array<Frame> = []
+  private ring: Array<OutboxLane> = []
+  /** Dialogs whose Open waits for room in the peer's window for Opens, in the order they were made. */
+  private readonly waiting: Array<OutboxLane> = []
+  private openCredit: number
+  private readonly drawId: (lane: OutboxLane) => number
+  private readonly wake: () => void
+
+  /**
+   * @param openCredit bytes of Open payloads that the peer takes
+   * @param drawId gives a dialog its id, when its first frame is written
+   * @param wake is told that there is something to write
+   */
+  constructor(openCredit: number, drawId: (lane: OutboxLane) => number, wake: () => void) {
+    this.openCredit = openCredit
+    this.drawId = drawId
+    this.wake = wake
+  }
+
+  /** Something can be written now. */
+  get ready(): boolean {
+    return this.control.length > 0 || this.ring.length > 0
+  }
+
+  /** Queues a frame that overtakes all dialogs. */
+  urgent(frame: Frame): void {
+    this.control.push(frame)
+    this.wake()
+  }
+
+  /** Queues a frame of a dialog behind those that it has already. The id in it is the lane's when it is written. */
+  push(lane: OutboxLane, frame: DialogFrame): void {
+    lane.parcels.push({
+      frame,
+      payload: "payload" in frame ? frame.payload : empty,
+      lane: laneOf(frame),
+      offset: 0
+    })
+    if (!lane.queued) this.enqueue(lane)
+    this.wake()
+  }
+
+  /** Forgets what a dialog had still to write. */
+  drop(lane: OutboxLane): void {
+    const first = lane.parcels[0]
+    if (first?.lane === "open" && !this.waiting.includes(lane)) {
+      // What the peer never gets, it never gives back.
+      this.openCredit += first.payload.length - first.offset
+    }
+    lane.parcels.length = 0
+    lane.queued = false
+    const inRing = this.ring.indexOf(lane)
+    if (inRing >= 0) this.ring.splice(inRing, 1)
+    const inWaiting = this.waiting.indexOf(lane)
+    if (inWaiting >= 0) this.waiting.splice(inWaiting, 1)
+  }
+
+  /** The peer has room for this many more bytes of Open payloads. */
+  grantOpens(bytes: number): void {
+    this.openCredit += bytes
+    while (this.openCredit > 0) {
+      const lane = this.waiting.shift()
+      if (lane === undefined) return
+      this.ring.push(lane)
+      this.begin(lane)
+      this.wake()
+    }
+  }
+
+  /** The next bytes to write, at most about `limit`, or nothing. */
+  take(codec: Codec, limit: number): Uint8Array | undefined {
+    const bodies: Array<Uint8Array> = []
+    let size = 0
+    const add = (frame: Frame) => {
+      const body = codec.encodeFrame(frame)
+      bodies.push(body)
+      size += body.length + 4
+    }
+    let controls = 0
+    while (controls < this.control.length && size < limit) add(this.control[controls++]!)
+    this.control.splice(0, controls)
+    let turn = 0
+    while (turn < this.ring.length && size < limit) {
+      const lane = this.ring[turn++]!
+      add(this.nextFrame(lane))
+      if (lane.parcels.length > 0) this.ring.push(lane)
+      else lane.queued = false
+    }
+    this.ring = turn === this.ring.length ? [] : this.ring.slice(turn)
+    return bodies.length === 0 ? undefined : join(bodies)
+  }
+
+  private enqueue(lane: OutboxLane): void {
+    lane.queued = true
+    if (lane.id === undefined && (this.openCredit <= 0 || this.waiting.length > 0)) {
+      this.waiting.push(lane)
+    } else {
+      this.ring.push(lane)
+      if (lane.id === undefined) this.begin(lane)
+    }
+  }
+
+  /** Takes the room that an Open needs; one value may overdraw it. */
+  private begin(lane: OutboxLane): void {
+    this.openCredit -= lane.parcels[0]!.payload.length
+  }
+
+  private nextFrame(lane: OutboxLane): Frame {
+    const id = (lane.id ??= this.drawId(lane))
+    const parcel = lane.parcels[0]!
+    const left = parcel.payload.length - parcel.offset
+    if (left > PartSize) {
+      const part = parcel.payload.subarray(parcel.offset, parcel.offset + PartSize)
+      parcel.offset += PartSize
+      return { _tag: "More", id, lane: parcel.lane, payload: part } satisfies FrameOf<"More">
+    }
+    lane.parcels.shift()
+    return "payload" in parcel.frame
+      ? { ...parcel.frame, id, payload: parcel.payload.subarray(parcel.offset) }
+      : { ...parcel.frame, id }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What can go wrong between a caller and an actor that runs, sorted by what the caller does next.
+ *
+ * Answers for the machinery only: an operation's own errors arrive as they are, beside this one.
+ */
+import * as Schema from "effect/Schema"
+import { describeExit, ProcessExit } from "./ProcessExit.ts"
+import { ActorRef } from "./protocol/Identity.ts"
+
+/** The connection to the actor is gone; start over with a new one. `crash` says how the process ended, if it is known. */
+export class Disconnected extends Schema.TaggedClass<Disconnected>()("Disconnected", {
+  crash: Schema.optional(ProcessExit),
+  detail: Schema.optional(Schema.String)
+}) {}
+
+/** Somebody cancelled the operation, or stopped the actor, on purpose; let go. `by` says who. */
+export class Cancelled extends Schema.TaggedClass<Cancelled>()("Cancelled", {
+  by: ActorRef
+}) {}
+
+/** The actor has as many dialogs open as it takes; back off. */
+export class Overloaded extends Schema.TaggedClass<Overloaded>()("Overloaded", {}) {}
+
+/** The actor does not serve this operation; the two programs are of different versions. */
+export class Unimplemented extends Schema.TaggedClass<Unimplemented>()("Unimplemented", {
+  operation: Schema.String
+}) {}
+
+/** The time that `Deadline.within` gave had passed. */
+export class DeadlineExceeded extends Schema.TaggedClass<DeadlineExceeded>()("DeadlineExceeded", {}) {}
+
+/** The dialog has ended, or this end of it has: nothing more can be sent. */
+export class Ended extends Schema.TaggedClass<Ended>()("Ended", {}) {}
+
+/** The owner of this capability took it back. */
+export class Revoked extends Schema.TaggedClass<Revoked>()("Revoked", {}) {}
+
+/** Every reason a {@link PortalError} can have. */
+export const PortalErrorReason = Schema.Union([
+  Disconnected,
+  Cancelled,
+  Overloaded,
+  Unimplemented,
+  DeadlineExceeded,
+  Ended,
+  Revoked
+])
+
+/** See {@link PortalErrorReason}. */
+export type PortalErrorReason = typeof PortalErrorReason.Type
+
+const sentence = (actor: string, operation: string | undefined, reason: PortalErrorReason): string => {
+  const what = operation === undefined ? `"${actor}"` : `"${actor}" in ${operation}`
+  switch (reason._tag) {
+    case "Disconnected":
+      return reason.crash === undefined
+        ? `Lost the connection to ${what}${reason.detail === undefined ? "" : ` (${reason.detail})`}. What was under way may or may not have happened; start over with a new portal.`
+        : `Lost ${what}: its process ${describeExit(reason.crash)}. What was under way may or may not have happened; start over with a new portal.`
+    case "Cancelled":
+      return `${what} was cancelled by "${reason.by.path}".`
+    case "Overloaded":
+      return `${what} has as many dialogs open as it takes; try again later, or raise its limit.`
+    case "Unimplemented":
+      return `${what} does not serve the operation ${reason.operation}; the two programs are of different versions, or it was not given with "serve".`
+    case "DeadlineExceeded":
+      return `The time given for ${what} has passed.`
+    case "Ended":
+      return `The dialog with ${what} has ended; nothing more can be sent.`
+    case "Revoked":
+      return `The owner of this capability of ${what} took it back.`
+  }
+}
+
+/** An operation could not be carried out, for a reason that is not the operation's own. */
+export class PortalError extends Schema.TaggedError<PortalError>()("PortalError", {
+  /** The actor's path from the root. */
+  actor: Schema.String,
+  operation: Schema.optional(Schema.String),
+  reason: PortalErrorReason
+}) {
+  override get message() {
+    return sentence(this.actor, this.operation, this.reason)
+  }
+}

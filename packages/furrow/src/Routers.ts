@@ -1,0 +1,526 @@
+/**
+ * Between effect/rpc's routers and the session: the only file that knows both.
+ *
+ * The routers call handlers, run middleware, headers, concurrency and schemas' constructors; the session carries
+ * frames. This file does what the routers do not, and the four laws decide where they differ:
+ *
+ *  1. holds the Exit back until the request's scope has closed, and adds that scope's own failures to it;
+ *  2. joins a cancelled callee beyond the client router's one second;
+ *  3. runs with `disableFatalDefects`: one handler's bug ends one request;
+ *  4. runs with `disableClientAcks` and `supportsAck: false`, and blocks on credit instead;
+ *  5. splits chunks into items, so that the window holds;
+ *  6. delivers outside the session's read loop: a consumer that calls per item does not block it;
+ *  7. suspends each client method: a payload that does not fit fails the effect and throws nothing;
+ *  8. turns the routers' own interruptions into `PortalError`;
+ *  9. hands the server router no frame that it would answer with one of its own;
+ * 10. runs handlers in the actor's own context.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Headers from "effect/http/Headers"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import { RequestId } from "effect/rpc/RpcMessage"
+import type { FromServer, Request as RpcRequest } from "effect/rpc/RpcMessage"
+import * as RpcServer from "effect/rpc/RpcServer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { AnyDefinition, CallOptions, Handlers } from "./Actor.ts"
+import * as CalleeEnd from "./CalleeEnd.ts"
+import { Ticket } from "./CallerEnd.ts"
+import { EncodeError } from "./CodecError.ts"
+import { CurrentDeadline, left as timeLeft } from "./Deadline.ts"
+import { asDefects, ContractBroken, CurrentCallee, failUnlessEmpty, Opening, sameEvent } from "./Dialog.ts"
+import { portalError, say } from "./LastWord.ts"
+import * as Life from "./Life.ts"
+import { operationsOf } from "./Operations.ts"
+import type { Operation } from "./Operations.ts"
+import { DeadlineExceeded, Disconnected } from "./PortalError.ts"
+import type { ActorRef } from "./protocol/Identity.ts"
+import type { FrameOf } from "./protocol/Protocol.ts"
+import type { Incoming, Session } from "./Session.ts"
+import * as Travel from "./Travel.ts"
+
+/** The routers' types want every operation by name; here they are a set of any operations. */
+type AnyGroup = RpcGroup.RpcGroup<Rpc.Any>
+
+const groupOf = (actor: AnyDefinition): AnyGroup => actor.group as unknown as AnyGroup
+
+/** Whether there is anybody to tell of a span: an installed tracer, or a span around the call. */
+const isTraced = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.cache.tracer !== undefined || fiber.cache.span !== undefined
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The callee's side
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** One actor's server: every session that is attached to it is a client of the one router. */
+export interface Server {
+  /** Answers the Opens of a session from now on. */
+  readonly attach: (session: Session) => void
+}
+
+/** One request between its Open and its Exit. */
+interface Request {
+  readonly operation: Operation
+  readonly incoming: Incoming
+  /** The session it came by, as the router counts them. */
+  readonly client: number
+  /** The longest value that the caller takes, in bytes. */
+  readonly limit: number
+  /** The router has begun to run the handler. */
+  running: boolean
+  /** What the router answered while the request's scope was still open. */
+  held: Exit.Exit<unknown, unknown> | undefined
+  cancel: FrameOf<"Cancel"> | undefined
+  lost: boolean
+}
+
+/**
+ * Serves an actor's handlers. Closing the scope interrupts every request, and waits until each has answered.
+ */
+export const makeServer = (
+  actor: AnyDefinition,
+  handlers: Handlers,
+  life: Life.Life,
+  options?: { readonly concurrency?: number | "unbounded" | undefined }
+): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const own = handlers.context
+    const runFork = Effect.runForkWith(own)
+    const clients = new Map<number, Map<RequestId, Request>>()
+    let lastClient = 0
+
+    const answer = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
+      if (request.lost) return Effect.sync(() => forget(request))
+      const { cancel, incoming, operation } = request
+      const unstarted = operation.kind === "dialog" && Exit.isSuccess(exit) && !incoming.end.state.started
+      return Effect.map(
+        say(
+          operation,
+          unstarted
+            ? Exit.die(
+                new ContractBroken({
+                  operation: operation.name,
+                  detail: "its handler returned without having called accept"
+                })
+              )
+            : exit,
+          {
+            self: life.self,
+            interruptedBy: cancel?.by ?? life.stopping?.by ?? life.self,
+            hops: cancel?.hops ?? life.stopping?.hops ?? [],
+            cancelSeen: cancel !== undefined,
+            limit: request.limit
+          }
+        ),
+        (frame) => {
+          forget(request)
+          incoming.exit(frame)
+        }
+      )
+    }
+    const forget = ({ client, incoming }: Request) => {
+      incoming.taken()
+      clients.get(client)?.delete(RequestId(incoming.id))
+    }
+
+    /** A stream's chunk, item by item; waits for credit. */
+    const sendItems = (request: Request, values: ReadonlyArray<unknown>) =>
+      Effect.forEach(
+        values,
+        (value) =>
+          Effect.flatMap(request.operation.fromCallee.encode(value, request.limit), (bytes) =>
+            request.incoming.end.send(bytes)
+          ),
+        { discard: true }
+      )
+
+    const router: RpcServer.RpcServer<Rpc.Any> = yield* (
+      RpcServer.makeNoSerialization(groupOf(actor), {
+        concurrency: options?.concurrency,
+        disableTracing: true,
+        disableClientAcks: true,
+        disableFatalDefects: true,
+        onFromServer: (response: FromServer<Rpc.Any>) => {
+          if (response._tag === "ClientEnd") return Effect.void
+          if (response._tag === "Defect") return Effect.logError("A router failed.", response.defect)
+          const request = clients.get(response.clientId)?.get(response.requestId)
+          if (request === undefined) return Effect.void
+          if (response._tag === "Chunk") return sendItems(request, response.values)
+          if (!request.running) return answer(request, response.exit)
+          request.held = response.exit
+          return Effect.void
+        }
+      }) as Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope>
+    ).pipe(Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(own, scoped)))
+
+    /** The handler's run, its scope included: the last word is said when it is over. */
+    const answering =
+      (request: Request) =>
+      <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+        Effect.suspend(() => {
+          request.running = true
+          request.incoming.taken()
+          return Effect.onExit(traced(request, run), (done) => {
+            const { held } = request
+            request.running = false
+            // A handler that gave a Deferred has ended and not yet answered.
+            return held === undefined && Exit.isSuccess(done)
+              ? Effect.void
+              : answer(request, withScopeFailures(held, done))
+          })
+        })
+
+    const begin = (request: Request) =>
+      Effect.gen(function* () {
+        const { incoming, operation } = request
+        const { open } = incoming
+        const payload = yield* Effect.exit(operation.payload.decode(open.payload))
+        if (Exit.isFailure(payload)) return yield* answer(request, payload)
+        if (request.cancel !== undefined || request.lost) {
+          return yield* answer(request, Exit.interrupt())
+        }
+        let context: Context.Context<never> = Context.empty()
+        if (open.travelling !== undefined) {
+          context = yield* Travel.unpack(actor.travelling, open.travelling)
+        }
+        if (open.timeLeft !== undefined) {
+          context = Context.add(context, CurrentDeadline, (yield* Life.now) + open.timeLeft)
+        }
+        if (operation.kind === "dialog") {
+          context = Context.add(
+            context,
+            CurrentCallee,
+            CalleeEnd.make(operation, incoming.end, request.limit)
+          ) as Context.Context<never>
+        }
+        const write = router.write(
+          request.client,
+          {
+            _tag: "Request",
+            id: RequestId(incoming.id),
+            tag: operation.rpc._tag,
+            payload: payload.value,
+            headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
+          } as RpcRequest<Rpc.Any>,
+          { onRequest: answering(request) }
+        )
+        return yield* context.mapUnsafe.size === 0 ? write : Effect.provideContext(write, context)
+      })
+
+    const attach = (session: Session) => {
+      const client = ++lastClient
+      const requests = new Map<RequestId, Request>()
+      clients.set(client, requests)
+      const operations = operationsOf(session.codec, actor)
+      session.callee = {
+        kindOf: (operation) => operations.get(operation)?.kind,
+        refuse: (_operation, why, cancel) => ({
+          exit: why,
+          cancelSeen: cancel !== undefined,
+          hops: [{ actor: life.self }],
+          payload: new Uint8Array(0)
+        }),
+        onOpen: (incoming) => {
+          const operation = operations.get(incoming.open.operation)!
+          const request: Request = {
+            operation,
+            incoming,
+            client,
+            limit: session.valueLimit,
+            running: false,
+            held: undefined,
+            cancel: undefined,
+            lost: false
+          }
+          const requestId = RequestId(incoming.id)
+          requests.set(requestId, request)
+          runFork(begin(request))
+          return (why) => {
+            if (why === "lost") request.lost = true
+            else request.cancel = why
+            // The router answers an interruption of a request that it does not run; such a request answers by itself.
+            runFork(router.write(client, { _tag: "Interrupt", requestId, interruptors: [] }))
+          }
+        }
+      }
+      runFork(
+        Effect.andThen(session.end, () => {
+          clients.delete(client)
+          return router.disconnect(client)
+        })
+      )
+    }
+    return { attach }
+  })
+
+/** The request's Exit, and what its scope failed with when it was closed after it. */
+const withScopeFailures = (
+  held: Exit.Exit<unknown, unknown> | undefined,
+  done: Exit.Exit<unknown, unknown>
+): Exit.Exit<unknown, unknown> => {
+  if (held === undefined || Exit.isSuccess(done)) return held ?? done
+  if (Exit.isSuccess(held)) return done
+  const reasons = [...held.cause.reasons]
+  for (const reason of done.cause.reasons) {
+    if (!reasons.some((known) => known === reason || sameEvent(known, reason))) reasons.push(reason)
+  }
+  return Exit.failCause(Cause.fromReasons(reasons))
+}
+
+const traced = <A, E, R>(request: Request, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const { open } = request.incoming
+    return open.trace === undefined && !isTraced(fiber)
+      ? run
+      : Effect.withSpan(run, request.operation.name, {
+          kind: "server",
+          ...(open.trace === undefined ? {} : { parent: Tracer.externalSpan(open.trace) })
+        })
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The caller's side
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How many items of a stream are handed to the client router at once; half a window keeps the sender going. */
+const PumpSize = 32
+
+/** The flat client of effect/rpc, its types left to `Actor.Client`. */
+type FlatClient = (
+  tag: string,
+  payload: unknown,
+  options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
+) => unknown
+
+/**
+ * A client for a definition over a session: one method per operation. Its methods may be called after the session has
+ * ended; they fail with `Disconnected` then. Needs the client middleware of the operations in its context.
+ */
+export const makeClient = (
+  actor: AnyDefinition,
+  session: Session,
+  callee: ActorRef,
+  life: Life.Life
+): Effect.Effect<Record<string, (payload: unknown, options?: CallOptions) => unknown>> =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<never>()
+    const runFork = Effect.runForkWith(context)
+    const operations = operationsOf(session.codec, actor)
+
+    const gone = (operation: Operation) =>
+      Effect.failCause(
+        portalError(
+          operation,
+          callee.path,
+          new Disconnected({
+            ...(session.crash === undefined ? {} : { crash: session.crash }),
+            detail: session.lostDetail ?? "the connection has ended"
+          })
+        )
+      )
+
+    /** The router's Request becomes an Open. */
+    const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>) =>
+      Effect.gen(function* () {
+        const { operation } = ticket
+        const payload = yield* operation.payload.encode(request.payload, session.valueLimit)
+        const patience = yield* timeLeft
+        if (patience === 0) {
+          return yield* Effect.failCause(portalError(operation, callee.path, new DeadlineExceeded()))
+        }
+        const travelling = yield* Travel.pack(actor.travelling)
+        const fiber = Fiber.getCurrent()!
+        const { span } = fiber.cache
+        const headers = Object.entries(request.headers)
+        const outgoing = session.open(
+          operation.kind,
+          {
+            operation: operation.rpc._tag,
+            payload,
+            ...(headers.length === 0 ? {} : { headers }),
+            ...(span === undefined
+              ? {}
+              : { trace: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } }),
+            ...(patience === undefined ? {} : { timeLeft: patience }),
+            ...(travelling === undefined ? {} : { travelling })
+          },
+          {
+            onStarted: (first) => ticket.onStarted(first),
+            onEnd: (end) => {
+              runFork(Effect.map(ticket.hear(end), (final) => ticket.finish(final)))
+            }
+          }
+        )
+        if (outgoing === undefined) return yield* gone(operation)
+        ticket.outgoing = outgoing
+        const delivered =
+          operation.kind === "stream" ? pump(ticket, request.id) : Effect.void
+        const timer =
+          patience === undefined ? undefined : runFork(Effect.delay(ticket.expire(), patience))
+        ticket.onFinal = (final) => {
+          if (timer !== undefined) runFork(Fiber.interrupt(timer))
+          runFork(
+            Effect.andThen(
+              // Items that came before a good end are delivered before it; a failure overtakes them.
+              Exit.isSuccess(final) ? delivered : Effect.void,
+              Effect.suspend(() => deliver({ _tag: "Exit", clientId: 0, requestId: request.id, exit: final as never }))
+            )
+          )
+        }
+      })
+
+    /** Takes a stream's items and hands them to the router as its consumer has room; ends when they have run out. */
+    const pump = (ticket: Ticket, requestId: RequestId): Effect.Effect<unknown> => {
+      const { end } = ticket.outgoing!
+      const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), ([first, ...rest]) =>
+        first === undefined
+          ? Effect.void
+          : Effect.forEach([first, ...rest], (bytes) => ticket.operation.fromCallee.decode(bytes)).pipe(
+              Effect.flatMap((values) =>
+                deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
+              ),
+              Effect.andThen(() => loop)
+            )
+      )
+      const pumping = runFork(
+        Effect.catchCause(loop, (cause) =>
+          Effect.sync(() => {
+            ticket.cancel("left")
+            ticket.finish(Exit.failCause(cause))
+          })
+        )
+      )
+      return Fiber.await(pumping)
+    }
+
+    const router = yield* RpcClient.makeNoSerialization(groupOf(actor), {
+      flatten: true,
+      supportsAck: false,
+      disableTracing: true,
+      onFromClient: ({ context, message }) => {
+        const ticket = Context.getUnsafe(context, Ticket.Current)
+        if (message._tag === "Request") return open(ticket, message)
+        // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
+        return Effect.sync(() => ticket.cancel("left"))
+      }
+    }).pipe(
+      // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope
+      // closed, it would end calls as plain interruptions.
+      Effect.provideService(Scope.Scope, Scope.makeUnsafe())
+    )
+    const flat = router.client as unknown as FlatClient
+    const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
+
+    /** The router's method; what it throws at once, for a payload that does not fit, becomes a defect. */
+    const invoke = (ticket: Ticket, payload: unknown, options: CallOptions | undefined): unknown => {
+      try {
+        return flat(ticket.operation.rpc._tag, payload, {
+          headers: Headers.fromInput(options?.headers),
+          context: Ticket.Current.context(ticket) as Context.Context<never>
+        })
+      } catch (thrown) {
+        return Effect.die(
+          new EncodeError({
+            operation: ticket.operation.name,
+            lane: "payload",
+            issue: thrown instanceof Error ? thrown.message : String(thrown)
+          })
+        )
+      }
+    }
+
+    const inSpan = <A, E, R>(operation: Operation, effect: Effect.Effect<A, E, R>) =>
+      Effect.withFiber<A, E, R>((fiber) =>
+        isTraced(fiber)
+          ? (Effect.withSpan(effect, operation.name, { kind: "client" }) as typeof effect)
+          : effect
+      )
+
+    const call = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
+      inSpan(
+        operation,
+        Effect.uninterruptibleMask((restore) => {
+          const ticket = new Ticket(operation, session, callee, life)
+          return restore(
+            Effect.suspend(() => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>)
+          ).pipe(
+            Effect.catchCause((cause) =>
+              Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>
+                Exit.isSuccess(pending) ? Effect.failCause(cause) : leaveAfter(ticket, cause)
+              )
+            )
+          )
+        })
+      )
+
+    /** The caller was interrupted: its Cause, after the callee has ended, with what that failed with. */
+    const leaveAfter = (ticket: Ticket, cause: Cause.Cause<unknown>) =>
+      Effect.flatMap(ticket.leave("left"), (left) =>
+        Effect.failCause(
+          Cause.fromReasons([
+            ...cause.reasons.map((reason) =>
+              Cause.isInterruptReason(reason) ? reason.annotate(left.notJoined) : reason
+            ),
+            ...left.cause.reasons
+          ])
+        )
+      )
+
+    const stream = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          const ticket = new Ticket(operation, session, callee, life)
+          // Runs after the router has said that its consumer left.
+          yield* Effect.addFinalizer(() =>
+            ticket.isOver || ticket.outgoing === undefined
+              ? Effect.void
+              : Effect.flatMap(ticket.leave("left"), (left) => failUnlessEmpty(asDefects(left.cause)))
+          )
+          const invoked = invoke(ticket, payload, options)
+          return Effect.isEffect(invoked)
+            ? Stream.fromEffect(invoked as Effect.Effect<never>)
+            : (invoked as Stream.Stream<unknown, unknown>)
+        })
+      )
+
+    const dialog = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
+      new Opening(
+        inSpan(
+          operation,
+          Effect.uninterruptibleMask((restore) =>
+            Effect.gen(function* () {
+              const ticket = new Ticket(operation, session, callee, life)
+              const caller = yield* Effect.context<never>()
+              const request = invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
+              Effect.runForkWith(caller)(request).addObserver((exit) => ticket.finish(exit))
+              const first = yield* Effect.exit(restore(ticket.started))
+              if (Exit.isFailure(first)) return yield* leaveAfter(ticket, first.cause)
+              if (first.value === undefined || ticket.outgoing === undefined) {
+                yield* Effect.flatten(ticket.ended)
+                return yield* Effect.die(
+                  new ContractBroken({
+                    operation: operation.name,
+                    detail: "its callee ended well without having said its first word"
+                  })
+                )
+              }
+              const started = yield* Effect.exit(operation.started.decode(first.value))
+              if (Exit.isFailure(started)) return yield* leaveAfter(ticket, started.cause)
+              return ticket.hold(ticket.outgoing, started.value)
+            })
+          )
+        )
+      )
+
+    const methods = { call, stream, dialog }
+    return Object.fromEntries(
+      [...operations].map(([tag, operation]) => [tag, methods[operation.kind](operation)])
+    )
+  })

@@ -1,0 +1,688 @@
+/**
+ * One connection's table of dialogs: the only reader and the only writer of its socket.
+ *
+ * Answers for the handshake, the order of writing, the laws (by `DialogState`), and for telling everybody who waits
+ * when the connection is over. It moves bytes and frames; what a payload means, and who answers an Open, is the
+ * router's; who it is that is at the other end, `launch`'s and `ActorProgram`'s.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { DefaultWindow, DialogEnd } from "./DialogEnd.ts"
+import type { CallerEnd, CancelWord, Carrier } from "./DialogEnd.ts"
+import { Outbox, OutboxLane } from "./Outbox.ts"
+import type { ProcessExit } from "./ProcessExit.ts"
+import * as Codec from "./protocol/Codec.ts"
+import * as DialogState from "./protocol/DialogState.ts"
+import { Deframer, join } from "./protocol/Framing.ts"
+import { negotiate } from "./protocol/Handshake.ts"
+import type { Agreement } from "./protocol/Handshake.ts"
+import type { ActorRef } from "./protocol/Identity.ts"
+import type { DialogFrame, Frame, FrameOf, OperationInfo } from "./protocol/Protocol.ts"
+import { Violation } from "./protocol/Protocol.ts"
+
+/** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
+const WriteSize = 65_536
+
+/** How a session ended: the other end said so, it broke the protocol, the connection was lost, or this end closed it. */
+export type SessionEnd =
+  | { readonly _tag: "Bye"; readonly frame: FrameOf<"Bye"> }
+  | { readonly _tag: "Violation"; readonly violation: Violation }
+  | { readonly _tag: "Lost"; readonly detail: string }
+  | { readonly _tag: "Closed" }
+
+/** A dialog of which this end is the caller. */
+export interface Outgoing {
+  readonly end: DialogEnd
+  /** Cancels it, once; it still ends with the callee's last word. A dialog not yet written just ends. */
+  readonly cancel: (word: CancelWord) => void
+}
+
+/** Whoever opened a dialog is told here, outside of any fiber; each is called at most once. */
+export interface CallerListener {
+  readonly onStarted: (payload: Uint8Array) => void
+  readonly onEnd: (end: CallerEnd) => void
+}
+
+/** A dialog of which this end is the callee, complete with its payload. */
+export interface Incoming {
+  readonly id: number
+  readonly open: FrameOf<"Open">
+  readonly end: DialogEnd
+  /** Says the last word. */
+  readonly exit: (frame: Omit<FrameOf<"Exit">, "_tag" | "id">) => void
+  /** Gives back the room that the payload took: a handler has it now. */
+  readonly taken: () => void
+}
+
+/** Why an Open never became a dialog. */
+export type Refused = "overloaded" | "unimplemented" | "cancelled"
+
+/** Whoever answers Opens. Called outside of any fiber. */
+export interface CalleeListener {
+  /** A dialog was opened. Gives what is to be called when its caller cancels it, or is lost. */
+  readonly onOpen: (incoming: Incoming) => (why: FrameOf<"Cancel"> | "lost") => void
+  /** An Open is refused, or was cancelled before it was complete: the frame of its Exit. */
+  readonly refuse: (
+    operation: string,
+    why: Refused,
+    cancel?: FrameOf<"Cancel">
+  ) => Omit<FrameOf<"Exit">, "_tag" | "id">
+  /** What kind of operation this is; `undefined` if it is not served. */
+  readonly kindOf: (operation: string) => DialogState.Kind | undefined
+}
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly socket: Socket.Socket
+  readonly role: DialogState.Ids["role"]
+  /** What this end says of itself. */
+  readonly hello: FrameOf<"Hello">
+  /** The name that the actor at the other end must have. */
+  readonly expected?: string | undefined
+  /** The operations this end means to call; differences are in the session's agreement. Defaults to none. */
+  readonly calls?: ReadonlyArray<OperationInfo> | undefined
+  /** Waits for the exit of the process at the other end, if it is ours; callers are told of it (at most 100 ms late). */
+  readonly processExit?: Effect.Effect<ProcessExit> | undefined
+}
+
+/** The handshake failed: refused by this end, by the other, or never finished. */
+export class HandshakeFailed {
+  readonly _tag = "HandshakeFailed"
+  readonly detail: string
+  readonly lost: boolean
+  constructor(detail: string, lost: boolean) {
+    this.detail = detail
+    this.lost = lost
+  }
+}
+
+interface LiveOutgoing extends Outgoing {
+  readonly listener: CallerListener
+}
+
+interface LiveIncoming {
+  readonly end: DialogEnd
+  readonly interrupt: (why: FrameOf<"Cancel"> | "lost") => void
+}
+
+/** The parts of an Open that is not complete. */
+interface Arriving {
+  readonly parts: Array<Uint8Array>
+  length: number
+}
+
+const none = { items: 0, bytes: 0 }
+
+/** See the module. Made with {@link make}. */
+export class Session {
+  readonly agreement: Agreement
+  readonly peer: FrameOf<"Hello">
+  readonly codec: Codec.Codec
+  /** How the process at the other end ended, once that is known. */
+  crash: ProcessExit | undefined
+  /** Who told the actor at the other end to stop, if this end knows. */
+  stoppedBy: ActorRef | undefined
+  /** Is told of frames that belong to no dialog: `Start`, `Ready`, `StartFailed`, `Stop`. */
+  onFrame: (frame: Frame) => void = () => {}
+  /** Answers the other end's Opens; without one, none is implemented. */
+  callee: CalleeListener | undefined
+
+  private readonly own: FrameOf<"Hello">
+  private readonly ended = Deferred.makeUnsafe<SessionEnd>()
+  private readonly told = Deferred.makeUnsafe<void>()
+  private readonly outgoing = new Map<number, LiveOutgoing>()
+  private readonly unwritten = new Map<OutboxLane, LiveOutgoing>()
+  private readonly incoming = new Map<number, LiveIncoming>()
+  private readonly arriving = new Map<number, Arriving>()
+  private readonly outbox: Outbox
+  private readonly carrier: Carrier
+  private ids: DialogState.Ids
+  private lastWord: FrameOf<"Bye"> | undefined
+  private endedWith: SessionEnd | undefined
+  private wakeWriter: () => void = () => {}
+
+  /** @internal */
+  constructor(
+    options: SessionOptions,
+    agreement: Agreement,
+    peer: FrameOf<"Hello">,
+    codec: Codec.Codec
+  ) {
+    this.agreement = agreement
+    this.peer = peer
+    this.codec = codec
+    this.own = options.hello
+    this.ids = DialogState.ids(options.role)
+    this.outbox = new Outbox(
+      peer.settings.window,
+      (lane) => this.drawId(lane),
+      () => this.wakeWriter()
+    )
+    this.carrier = {
+      push: (end, frame) => this.outbox.push(end.lane, frame),
+      urgent: (frame) => this.outbox.urgent(frame)
+    }
+  }
+
+  /** Whether the connection is over, or about to be. */
+  get isOver(): boolean {
+    return this.lastWord !== undefined || Deferred.isDoneUnsafe(this.ended)
+  }
+
+  /** Waits for the end of the connection. */
+  get end(): Effect.Effect<SessionEnd> {
+    return Deferred.await(this.ended)
+  }
+
+  /** What is known of the loss of the connection, in words. */
+  get lostDetail(): string | undefined {
+    const end = this.endedWith
+    if (end === undefined) return undefined
+    switch (end._tag) {
+      case "Lost":
+        return end.detail
+      case "Violation":
+        return end.violation.message
+      case "Bye":
+        return end.frame.detail === "" ? undefined : end.frame.detail
+      case "Closed":
+        return undefined
+    }
+  }
+
+  /** Waits until everybody who waited for the other end has been told of the end of the connection. */
+  get settled(): Effect.Effect<void> {
+    return Deferred.await(this.told)
+  }
+
+  /** The process at the other end is known to be gone: whatever the socket says, so is the connection. */
+  lose(detail: string): void {
+    this.finish({ _tag: "Lost", detail })
+  }
+
+  /** How many dialogs are open, in both directions. */
+  get dialogs(): number {
+    return this.outgoing.size + this.unwritten.size + this.incoming.size + this.arriving.size
+  }
+
+  /** The longest value that the other end takes, in bytes. */
+  get valueLimit(): number {
+    return this.peer.settings.value
+  }
+
+  /** Sends a frame that belongs to no dialog. */
+  send(frame: Frame): void {
+    if (!this.isOver) this.outbox.urgent(frame)
+  }
+
+  /** Writes everything that waits, then `Bye`, and ends the connection. Waits for none of it. */
+  close(why: FrameOf<"Bye">["why"], detail = "", payload: Uint8Array = new Uint8Array(0)): void {
+    if (this.lastWord !== undefined) return
+    this.lastWord = { _tag: "Bye", why, detail, payload }
+    this.wakeWriter()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The caller's side
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Opens a dialog; `undefined` if the connection is over. The listener hears of its end exactly once.
+   */
+  open(
+    kind: DialogState.Kind,
+    frame: Omit<FrameOf<"Open">, "_tag" | "id" | "window">,
+    listener: CallerListener
+  ): Outgoing | undefined {
+    if (this.isOver) return undefined
+    const window = kind === "call" ? none : DefaultWindow
+    const end = new DialogEnd(
+      frame.operation,
+      DialogState.caller(kind, window),
+      window,
+      this.carrier
+    )
+    const live: LiveOutgoing = { end, listener, cancel: (word) => this.cancel(live, word) }
+    this.unwritten.set(end.lane, live)
+    end.say({ ...frame, _tag: "Open", id: 0, window })
+    return live
+  }
+
+  /** A dialog's first frame is about to be written: it is known by its id from now on. */
+  private drawId(lane: OutboxLane): number {
+    const [id, ids] = DialogState.takeOwn(this.ids)
+    this.ids = ids
+    const live = this.unwritten.get(lane)
+    if (live !== undefined) {
+      this.unwritten.delete(lane)
+      this.outgoing.set(id, live)
+    }
+    return id
+  }
+
+  private cancel(live: LiveOutgoing, word: CancelWord): void {
+    const { end } = live
+    if (end.state.exited || end.state.cancelled) return
+    if (this.unwritten.delete(end.lane)) {
+      this.outbox.drop(end.lane)
+      end.over()
+      live.listener.onEnd({ _tag: "Unwritten" })
+      return
+    }
+    if (end.lane.midway) this.outbox.drop(end.lane)
+    end.cancelled()
+    this.outbox.urgent({ ...word, _tag: "Cancel", id: end.lane.id ?? 0 })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What arrives
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Takes in one frame. Never waits; throws the rule that it breaks. */
+  private dispatch(frame: Frame): void {
+    switch (frame._tag) {
+      case "Hello":
+        throw new Violation({ rule: "UnexpectedFrame", detail: "a second Hello" })
+      case "Bye":
+        return this.finish({ _tag: "Bye", frame })
+      case "Ping":
+        return this.outbox.urgent({ _tag: "Pong" })
+      case "Start":
+      case "Ready":
+      case "StartFailed":
+      case "Stop":
+      case "Pong":
+        return this.onFrame(frame)
+      default:
+        return this.dispatchDialog(frame)
+    }
+  }
+
+  private dispatchDialog(frame: DialogFrame): void {
+    const { id } = frame
+    const mine = this.outgoing.get(id)
+    const theirs = this.incoming.get(id)
+    const arriving = this.arriving.get(id)
+    const place = DialogState.classify(
+      this.ids,
+      frame,
+      (mine ?? theirs ?? arriving) !== undefined
+    )
+    if (place instanceof Violation) throw place
+    if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
+    if (place._tag === "Late") {
+      if (frame._tag === "Open" || (frame._tag === "More" && frame.lane === "open")) {
+        this.giveOpenRoom(frame.payload.length)
+      }
+      return
+    }
+    if (mine !== undefined) return this.toCaller(mine, frame)
+    if (theirs !== undefined) return this.toCallee(theirs, frame)
+    if (place._tag === "Open") this.ids = DialogState.opened(this.ids, id)
+    return this.toOpening(id, frame, arriving)
+  }
+
+  private toCaller(live: LiveOutgoing, frame: DialogFrame): void {
+    const { end, listener } = live
+    const value = end.receive(frame, this.own.settings.value)
+    if (value instanceof Violation) throw value
+    if (frame._tag === "Started" && value !== undefined) listener.onStarted(value)
+    if (frame._tag === "Exit" && value !== undefined) {
+      this.outgoing.delete(frame.id)
+      this.outbox.drop(end.lane)
+      end.over()
+      // A dialog that failed has nothing more to say; what was not read yet is not read.
+      if (frame.exit !== "success") end.discard()
+      listener.onEnd({ _tag: "Exit", frame, payload: value })
+    }
+  }
+
+  private toCallee(live: LiveIncoming, frame: DialogFrame): void {
+    const value = live.end.receive(frame, this.own.settings.value)
+    if (value instanceof Violation) throw value
+    if (frame._tag === "Cancel") live.interrupt(frame)
+  }
+
+  /** A frame of a dialog whose Open is not complete, or is complete with it. */
+  private toOpening(id: number, frame: DialogFrame, before: Arriving | undefined): void {
+    const arriving = before ?? { parts: [], length: 0 }
+    switch (frame._tag) {
+      case "More": {
+        if (before === undefined && this.isFull) {
+          this.giveOpenRoom(frame.payload.length)
+          return this.refuse(id, "", "overloaded")
+        }
+        if (frame.lane !== "open") break
+        arriving.parts.push(frame.payload)
+        arriving.length += frame.payload.length
+        if (arriving.length > this.own.settings.value) {
+          throw new Violation({
+            rule: "ValueTooLong",
+            detail: `the payload of an Open of more than ${this.own.settings.value} bytes`
+          })
+        }
+        this.arriving.set(id, arriving)
+        return
+      }
+      case "Cancel": {
+        this.arriving.delete(id)
+        this.giveOpenRoom(arriving.length)
+        return this.refuse(id, "", "cancelled", frame)
+      }
+      case "Credit":
+        return
+      case "Open": {
+        this.arriving.delete(id)
+        if (before === undefined && this.isFull) {
+          this.giveOpenRoom(frame.payload.length)
+          return this.refuse(id, frame.operation, "overloaded")
+        }
+        return this.opened(frame, concat([...arriving.parts, frame.payload]))
+      }
+    }
+    throw new Violation({
+      rule: "UnexpectedFrame",
+      detail: `${frame._tag} between the parts of an Open`
+    })
+  }
+
+  private opened(open: FrameOf<"Open">, payload: Uint8Array): void {
+    const { id } = open
+    const kind = this.callee?.kindOf(open.operation)
+    if (this.callee === undefined || kind === undefined) {
+      this.giveOpenRoom(payload.length)
+      return this.refuse(id, open.operation, "unimplemented")
+    }
+    const end = new DialogEnd(
+      open.operation,
+      DialogState.callee(kind, open.window),
+      DefaultWindow,
+      this.carrier,
+      id
+    )
+    let owed = payload.length
+    let interrupt: LiveIncoming["interrupt"] = () => {}
+    this.incoming.set(id, { end, interrupt: (why) => interrupt(why) })
+    interrupt = this.callee.onOpen({
+      id,
+      open: { ...open, payload },
+      end,
+      exit: (exit) => {
+        if (end.state.exited) return
+        end.say({ ...exit, _tag: "Exit", id })
+        this.incoming.delete(id)
+        end.over()
+      },
+      taken: () => {
+        this.giveOpenRoom(owed)
+        owed = 0
+      }
+    })
+  }
+
+  private get isFull(): boolean {
+    return this.incoming.size + this.arriving.size >= this.own.settings.dialogs
+  }
+
+  private giveOpenRoom(bytes: number): void {
+    if (bytes > 0 && !this.isOver) {
+      this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes })
+    }
+  }
+
+  /** Answers an Open that never becomes a dialog here. */
+  private refuse(
+    id: number,
+    operation: string,
+    why: Refused,
+    cancel?: FrameOf<"Cancel">
+  ): void {
+    const exit = this.callee?.refuse(operation, why, cancel) ?? {
+      exit: "unimplemented" as const,
+      cancelSeen: cancel !== undefined,
+      hops: [],
+      payload: new Uint8Array(0)
+    }
+    this.outbox.push(new OutboxLane(id), { ...exit, _tag: "Exit", id })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The end
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private finish(end: SessionEnd): void {
+    this.endedWith ??= end
+    Deferred.doneUnsafe(this.ended, Exit.succeed(end))
+  }
+
+  /** Whoever answers a caller at the other end is told that it is gone. */
+  private loseCallees(): void {
+    const lost = [...this.incoming.values()]
+    this.incoming.clear()
+    this.arriving.clear()
+    for (const { end, interrupt } of lost) {
+      // First the interruption, so that nobody takes the end of the connection for the end of a stream.
+      interrupt("lost")
+      end.over()
+      end.discard()
+    }
+  }
+
+  /** Whoever waits for an answer of the other end is told that there will be none. */
+  private loseCallers(): void {
+    const lost = [...this.outgoing.values(), ...this.unwritten.values()]
+    this.outgoing.clear()
+    this.unwritten.clear()
+    for (const { end, listener } of lost) {
+      end.over()
+      listener.onEnd({ _tag: "Lost" })
+    }
+    Deferred.doneUnsafe(this.told, Exit.void)
+  }
+
+  /** Reads until the connection ends. */
+  private read(
+    pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>,
+    deframer: Deframer,
+    first: ReadonlyArray<Uint8Array>
+  ): Effect.Effect<void> {
+    const takeIn = (bodies: ReadonlyArray<Uint8Array>) => {
+      for (const body of bodies) {
+        if (Deferred.isDoneUnsafe(this.ended)) return
+        this.dispatch(this.codec.decodeFrame(body))
+      }
+    }
+    const guarded = (f: () => void) =>
+      Effect.sync(() => {
+        try {
+          f()
+        } catch (thrown) {
+          if (!(thrown instanceof Violation)) throw thrown
+          this.close("violation", thrown.message)
+          this.finish({ _tag: "Violation", violation: thrown })
+        }
+      })
+    return guarded(() => takeIn(first)).pipe(
+      Effect.andThen(
+        Effect.whileLoop({
+          while: () => !Deferred.isDoneUnsafe(this.ended),
+          body: () =>
+            Effect.flatMap(pull, (chunks) =>
+              guarded(() => {
+                for (const chunk of chunks) takeIn(deframer.push(chunk))
+              })
+            ),
+          step: () => {}
+        })
+      ),
+      Effect.catch((error: Socket.SocketError) =>
+        Effect.sync(() => this.finish({ _tag: "Lost", detail: error.message }))
+      ),
+      Effect.catchDefect((defect) =>
+        Effect.sync(() => {
+          this.close("violation", "the connection's reader failed")
+          this.finish({ _tag: "Lost", detail: `the reader failed: ${String(defect)}` })
+        })
+      )
+    )
+  }
+
+  /** Writes what waits, a scheduler turn's worth at once, until the last word has been written. */
+  private write(writer: Socket.Writer): Effect.Effect<void> {
+    const idle = Effect.callback<void>((resume) => {
+      if (this.outbox.ready || this.lastWord !== undefined) return resume(Effect.void)
+      const dispatcher = Fiber.getCurrent()!.currentDispatcher
+      this.wakeWriter = () => {
+        this.wakeWriter = () => {}
+        dispatcher.scheduleTask(() => resume(Effect.void), 0)
+      }
+      return Effect.sync(() => {
+        this.wakeWriter = () => {}
+      })
+    })
+    const flush = Effect.whileLoop({
+      while: () => this.outbox.ready,
+      body: () => {
+        const batch = this.outbox.take(this.codec, WriteSize)
+        return batch === undefined ? Effect.void : writer.write(batch)
+      },
+      step: () => {}
+    })
+    return Effect.whileLoop({
+      while: () => this.lastWord === undefined,
+      body: () => Effect.andThen(idle, flush),
+      step: () => {}
+    }).pipe(
+      Effect.andThen(
+        Effect.suspend(() => writer.write(join([this.codec.encodeFrame(this.lastWord!)])))
+      ),
+      // A connection that takes no more bytes has ended; its reader tells.
+      Effect.ignore
+    )
+  }
+
+  /** @internal Runs the session in the current scope. */
+  run(
+    pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>,
+    deframer: Deframer,
+    first: ReadonlyArray<Uint8Array>,
+    writer: Socket.Writer,
+    writerScope: Scope.Closeable,
+    processExit: Effect.Effect<ProcessExit> | undefined
+  ): Effect.Effect<void, never, Scope.Scope> {
+    const self = this
+    return Effect.gen(function* () {
+      const written = yield* Effect.forkScoped(
+        Effect.ensuring(self.write(writer), Scope.close(writerScope, Exit.void)),
+        { startImmediately: true }
+      )
+      yield* Effect.forkScoped(self.read(pull, deframer, first), { startImmediately: true })
+      yield* Effect.forkScoped(
+        Effect.gen(function* () {
+          yield* self.end
+          self.loseCallees()
+          if (processExit !== undefined) {
+            // The exit of a process follows its last word by a moment, and says more.
+            self.crash = yield* Effect.timeoutOption(processExit, CrashPatience).pipe(
+              Effect.map(Option.getOrUndefined)
+            )
+          }
+          self.loseCallers()
+        }),
+        { startImmediately: true }
+      )
+      yield* Effect.addFinalizer(() =>
+        Effect.gen(function* () {
+          self.close("ended")
+          yield* Effect.timeoutOption(Fiber.await(written), ClosePatience)
+          self.finish({ _tag: "Closed" })
+          self.loseCallees()
+          self.loseCallers()
+        })
+      )
+    })
+  }
+}
+
+/** How long callers wait for the exit of a process that is gone, so that they can be told more. */
+const CrashPatience = "100 millis"
+
+/** How long the last words may take to be written when a session is closed. */
+const ClosePatience = "1 second"
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (parts.length === 1) return parts[0]!
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
+/**
+ * Says hello, hears hello, and runs a session in the current scope; closing the scope writes what waits and says
+ * `Bye`. Waits for the other end as long as it takes: the caller sets a bound.
+ */
+export const make = (
+  options: SessionOptions
+): Effect.Effect<Session, HandshakeFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const codecs = yield* Codec.Codecs
+    const writerScope = yield* Scope.fork(yield* Effect.scope)
+    const writer = yield* Scope.provide(options.socket.writer, writerScope)
+    const pull = yield* Socket.readerBytes(options.socket)
+    yield* writer.write(join([Codec.json.encodeFrame(options.hello)]))
+    const deframer = new Deframer()
+    const bodies: Array<Uint8Array> = []
+    while (bodies.length === 0) {
+      for (const chunk of yield* pull) bodies.push(...deframer.push(chunk))
+    }
+    const hello = Codec.json.decodeFrame(bodies[0]!)
+    if (hello._tag !== "Hello") {
+      return yield* Effect.fail(
+        new HandshakeFailed(
+          hello._tag === "Bye" ? hello.detail : `the other end began with ${hello._tag} instead of Hello`,
+          false
+        )
+      )
+    }
+    const agreement = negotiate(options.hello, hello, { operations: options.calls ?? [] })
+    const refusal =
+      agreement._tag === "Refusal" || options.expected === undefined
+        ? agreement
+        : negotiate(options.hello, hello, { expected: options.expected })
+    const codec =
+      (agreement._tag === "Agreement"
+        ? codecs.find(({ name }) => name === agreement.codec)
+        : undefined) ?? Codec.json
+    if (refusal._tag === "Refusal" || agreement._tag === "Refusal") {
+      const detail = refusal._tag === "Refusal" ? refusal.detail : ""
+      yield* writer.write(
+        join([
+          codec.encodeFrame({ _tag: "Bye", why: "refused", detail, payload: new Uint8Array(0) })
+        ])
+      )
+      return yield* Effect.fail(new HandshakeFailed(detail, false))
+    }
+    const session = new Session(options, agreement, hello, codec)
+    yield* session.run(pull, deframer, bodies.slice(1), writer, writerScope, options.processExit)
+    return session
+  }).pipe(
+    Effect.catchTag("SocketError", (error) =>
+      Effect.fail(new HandshakeFailed(error.message, true))
+    ),
+    Effect.catchDefect((defect) =>
+      defect instanceof Violation
+        ? Effect.fail(new HandshakeFailed(defect.message, false))
+        : Effect.die(defect)
+    )
+  )

@@ -1,0 +1,127 @@
+/**
+ * Values that follow a call into the callee, and on from there: `Context.Reference`s declared as travelling.
+ *
+ * Answers for which references travel and for their form on the wire. The trace context, the log annotations and the
+ * deadline travel by themselves.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+
+/** A reference that follows the calls of an actor that declares it, with the schema that carries its value. */
+export interface Travelling<A> {
+  readonly reference: Context.Reference<A>
+  readonly schema: Schema.Codec<A, unknown>
+}
+
+/** Any {@link Travelling}. */
+export interface AnyTravelling {
+  readonly reference: Context.Reference<never>
+  readonly schema: Schema.Top
+}
+
+/**
+ * Declares that a reference's value follows every call: both ends name it in `Actor.make(…, { travelling: [...] })`.
+ * The reference's key is its name on the wire; a callee that does not know it ignores it, and a value that does not
+ * encode stays behind, with a warning.
+ *
+ * **Example** (A tenant that follows the call)
+ *
+ * ```ts
+ * const Tenant = Context.Reference<string>("app/Tenant", { defaultValue: () => "nobody" })
+ * class Orders extends Actor.make("Orders", [List], { travelling: [Travel.make(Tenant, Schema.String)] }) {}
+ * ```
+ */
+export const make = <A, I>(
+  reference: Context.Reference<A>,
+  schema: Schema.Codec<A, I>
+): Travelling<A> => ({ reference, schema })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// On the wire
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The name under which log annotations travel. */
+const Annotations = "furrow/annotations"
+
+/** The most that log annotations may take with them, in characters of JSON; beyond it they stay behind. */
+const AnnotationsLimit = 4096
+
+/**
+ * What of the current fiber travels with a call; `undefined` if nothing does.
+ *
+ * @internal
+ */
+export const pack = (
+  travelling: ReadonlyArray<AnyTravelling>
+): Effect.Effect<Record<string, Schema.Json> | undefined> =>
+  Effect.withFiber((fiber) => {
+    const { context } = fiber
+    const annotations = scalars(fiber.getRef(References.CurrentLogAnnotations))
+    const present = travelling.filter(
+      ({ reference }) => context.mapUnsafe.has(reference.key)
+    )
+    if (present.length === 0) {
+      return Effect.succeed(annotations === undefined ? undefined : { [Annotations]: annotations })
+    }
+    const packed: Record<string, Schema.Json> = {}
+    if (annotations !== undefined) packed[Annotations] = annotations
+    return Effect.as(
+      Effect.forEach(
+        present,
+        ({ reference, schema }) =>
+          encodeJson(schema)(Context.get(context, reference)).pipe(
+            Effect.map((json) => {
+              packed[reference.key] = json
+            }),
+            Effect.catchCause((cause) =>
+              Effect.logWarning(`The value of ${reference.key} does not encode and stays behind.`, cause)
+            )
+          ),
+        { discard: true }
+      ),
+      packed
+    )
+  })
+
+/**
+ * What travelled here, as a context for the callee's handler. Unknown names, and values that do not fit, are ignored.
+ *
+ * @internal
+ */
+export const unpack = (
+  travelling: ReadonlyArray<AnyTravelling>,
+  packed: Record<string, Schema.Json>
+): Effect.Effect<Context.Context<never>> =>
+  Effect.gen(function* () {
+    let context = Context.empty()
+    const annotations = packed[Annotations]
+    if (typeof annotations === "object" && annotations !== null && !Array.isArray(annotations)) {
+      context = Context.add(context, References.CurrentLogAnnotations, { ...annotations })
+    }
+    for (const { reference, schema } of travelling) {
+      const json = packed[reference.key]
+      if (json === undefined) continue
+      const value = yield* Effect.exit(decodeJson(schema)(json))
+      if (Exit.isSuccess(value)) context = Context.add(context, reference, value.value)
+    }
+    return context
+  })
+
+const scalars = (annotations: Readonly<Record<string, unknown>>): Record<string, Schema.Json> | undefined => {
+  const entries = Object.entries(annotations).filter(
+    (entry): entry is [string, string | number | boolean | null] =>
+      entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1])
+  )
+  if (entries.length === 0) return undefined
+  const record = Object.fromEntries(entries)
+  return JSON.stringify(record).length > AnnotationsLimit ? undefined : record
+}
+
+const encodeJson = (schema: Schema.Top) =>
+  Schema.encodeUnknownEffect(Schema.toCodecJson(schema as Schema.Codec<unknown, unknown>))
+
+const decodeJson = (schema: Schema.Top) =>
+  Schema.decodeUnknownEffect(Schema.toCodecJson(schema as Schema.Codec<never, unknown>))

@@ -1,0 +1,18 @@
+/**
+ * Furrow: structured concurrency across processes, on Effect.
+ *
+ * One namespace for each concept. Inside of actors import the modules instead (`furrow/Actor`): what an actor imports,
+ * it pays for at every start.
+ */
+export * as Actor from "./Actor.ts"
+export * as ActorProgram from "./ActorProgram.ts"
+export * as CodecError from "./CodecError.ts"
+export * as Deadline from "./Deadline.ts"
+export * as Dialog from "./Dialog.ts"
+export * as Events from "./Events.ts"
+export * as Nursery from "./Nursery.ts"
+export * as Portal from "./Portal.ts"
+export * as PortalError from "./PortalError.ts"
+export * as Spawner from "./Spawner.ts"
+export * as Travel from "./Travel.ts"
+export * as TreeError from "./TreeError.ts"

@@ -1,0 +1,371 @@
+/**
+ * Brings up one actor: process, handshake, arguments, Layer; and keeps what is known of its life until it is reaped.
+ *
+ * Answers for a child that either is ready or is gone, for noticing its death from its exit and from its connection,
+ * whichever is first, and for the ladder that ends it. What its crash means for others is the nursery's.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import type { ActorExit, AnyDefinition, Client, Handlers, Portal } from "./Actor.ts"
+import * as Events from "./Events.ts"
+import * as Ladder from "./Ladder.ts"
+import * as Life from "./Life.ts"
+import type { Child } from "./NurseryKey.ts"
+import { infosOf, laneCodec } from "./Operations.ts"
+import type { ProcessExit } from "./ProcessExit.ts"
+import { Codecs } from "./protocol/Codec.ts"
+import { ActorName } from "./protocol/Identity.ts"
+import type { ActorRef } from "./protocol/Identity.ts"
+import { DefaultSettings, Versions } from "./protocol/Protocol.ts"
+import type { Frame, FrameOf } from "./protocol/Protocol.ts"
+import { makeClient, makeServer } from "./Routers.ts"
+import * as Session from "./Session.ts"
+import { Spawner } from "./Spawner.ts"
+import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
+import {
+  AnyCause,
+  HandshakeRefused,
+  HandshakeTimeout,
+  SpawnError,
+  StartFailed,
+  StartTimeout
+} from "./TreeError.ts"
+import type { CrashCause, LadderStage, SpawnErrorReason } from "./TreeError.ts"
+
+/** What an actor is launched from. */
+export interface LaunchOptions extends LifeOptions, ProcessOptions {
+  readonly arguments?: unknown
+  /** A definition whose operations the child may call over the same connection. */
+  readonly serve?: AnyDefinition | undefined
+}
+
+/** A child that is ready, until it is gone. */
+export interface Launched extends Child {
+  /** The door to it; its client has the methods of the definition it was launched from. */
+  readonly portal: Portal<never>
+}
+
+/** How long the exit of a process may come after the end of its connection before it is helped along, in milliseconds. */
+const LossPatience = 100
+
+/** The first word of either side about itself. */
+export const helloOf = (
+  actor: string,
+  incarnation: string,
+  served: AnyDefinition | undefined
+): Effect.Effect<FrameOf<"Hello">> =>
+  Effect.map(Codecs, (codecs) => ({
+    _tag: "Hello",
+    versions: Versions,
+    codecs: codecs.map(({ name }) => name),
+    actor,
+    incarnation,
+    operations: served === undefined ? [] : infosOf(served),
+    settings: DefaultSettings
+  }))
+
+/** The codec of an actor's arguments, in the codec of its session. */
+export const argumentsCodec = (codec: Session.Session["codec"], actor: AnyDefinition) =>
+  laneCodec(codec, actor.actorName, "arguments", actor.argumentsSchema)
+
+/** The codec of a Cause that climbs the tree. */
+export const causeCodec = (codec: Session.Session["codec"], actor: string) =>
+  laneCodec(codec, actor, "error", AnyCause)
+
+/**
+ * Launches an actor in the current scope, which is the child's: it must be closed only when the child has ended, or to
+ * end it. Interrupting the launch, and failing it, leaves nothing of the child.
+ */
+export const launch = (
+  actor: AnyDefinition,
+  life: Life.Life,
+  options: LaunchOptions
+): Effect.Effect<Launched, SpawnError, Spawner | Scope.Scope> =>
+  Effect.gen(function* () {
+    const name = options.name ?? actor.actorName
+    const path = `${life.self.path}/${name}`
+    const fail = (reason: SpawnErrorReason) =>
+      Effect.fail(new SpawnError({ actor: path, reason }))
+
+    // What can be refused without a process is refused before one is started.
+    yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
+      Effect.catch((error) =>
+        fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
+      )
+    )
+    const codecs = yield* Codecs
+    yield* argumentsCodec(codecs[0]!, actor).encode(options.arguments, DefaultSettings.value)
+
+    const spawner = yield* Spawner
+    const spawned = yield* spawner.spawn({
+      actor,
+      path,
+      options: options.title === undefined ? { ...options, title: `furrow:${path}` } : options
+    })
+    const exit = Deferred.makeUnsafe<ProcessExit>()
+    yield* Effect.forkScoped(
+      Effect.flatMap(spawned.exit, (how) => Deferred.succeed(exit, how)),
+      { startImmediately: true }
+    )
+    const exited = Deferred.await(exit)
+
+    // Whatever happens from here on, closing the scope ends with nothing left: by then a child that ended has long
+    // been reaped, and one that was never ready is not worth a ladder.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(
+        Effect.suspend(() => (Deferred.isDoneUnsafe(exit) ? Effect.void : spawned.kill)),
+        exited
+      )
+    )
+
+    /** The child did not come up: it is ended, and its last words are kept. */
+    const giveUp = (reason: (stderr: string, exit: ProcessExit) => SpawnErrorReason) =>
+      Effect.gen(function* () {
+        const before = yield* Effect.timeoutOption(exited, LossPatience)
+        if (Option.isNone(before)) yield* spawned.kill
+        const exit = yield* exited
+        return yield* fail(reason(yield* spawned.stderrTail, exit))
+      })
+
+    // --- hello -------------------------------------------------------------------------------------------------------
+
+    const helloTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.helloTimeout ?? "10 seconds"))
+    const shaken = yield* Session.make({
+      socket: spawned.socket,
+      role: "dialled",
+      hello: yield* helloOf(life.self.name, life.self.incarnation, options.serve),
+      expected: actor.actorName,
+      calls: infosOf(actor),
+      processExit: exited
+    }).pipe(
+      Effect.exit,
+      Effect.timeoutOption(helloTimeout)
+    )
+    if (Option.isNone(shaken)) {
+      return yield* giveUp((stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
+    }
+    if (Exit.isFailure(shaken.value)) {
+      const failure = Cause.findErrorOption(shaken.value.cause)
+      if (Option.isNone(failure)) return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
+      const { detail, lost } = failure.value
+      return yield* giveUp((stderr, exit) =>
+        lost
+          ? new StartFailed({ cause: Cause.empty, exit, stderr })
+          : new HandshakeRefused({ detail })
+      )
+    }
+    const session = shaken.value.value
+    const { differing, missing } = session.agreement
+    if (differing.length + missing.length > 0) {
+      yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })
+      if (options.contract === "exact") {
+        const names = [...differing.map(({ operation }) => operation), ...missing].join(", ")
+        session.close("refused", "the contract is not exactly the same")
+        return yield* giveUp(
+          () =>
+            new HandshakeRefused({
+              detail: `the contract was asked to be exactly the same, and these operations differ: ${names}. Run both programs from the same version, or spawn with contract: "compatible".`
+            })
+        )
+      }
+    }
+
+    // --- start -------------------------------------------------------------------------------------------------------
+
+    const ref: ActorRef = { path, incarnation: session.peer.incarnation }
+    const patience: Ladder.Patience = {
+      asked: millis(options.grace, Ladder.defaultPatience.asked),
+      terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
+    }
+    if (options.serve !== undefined) {
+      const handlers = (yield* Effect.context<never>()).mapUnsafe.get(options.serve.Service.key)
+      const server = yield* makeServer(options.serve, handlers as Handlers, life)
+      server.attach(session)
+    }
+    const answered = Deferred.makeUnsafe<Frame>()
+    session.onFrame = (frame) => {
+      if (frame._tag === "Ready" || frame._tag === "StartFailed") {
+        Deferred.doneUnsafe(answered, Exit.succeed(frame))
+      }
+    }
+    const startTimeout = millis(options.startTimeout, 30_000)
+    session.send({
+      _tag: "Start",
+      name,
+      ancestors: [...life.self.ancestors, { path: life.self.path, incarnation: life.self.incarnation }],
+      logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
+      grace: patience.terminated,
+      payload: yield* argumentsCodec(session.codec, actor).encode(
+        options.arguments,
+        session.valueLimit
+      )
+    })
+    const started = yield* Deferred.await(answered).pipe(
+      Effect.raceFirst(session.end),
+      Effect.timeoutOption(startTimeout),
+      Effect.onInterrupt(() =>
+        Effect.gen(function* () {
+          session.stoppedBy = life.self
+          yield* Ladder.climb(rungs(ref, session, spawned, exited, life), life.self, yield* Ladder.patienceLeft(patience, life))
+        })
+      )
+    )
+    if (Option.isNone(started)) {
+      return yield* giveUp((stderr) => new StartTimeout({ waited: startTimeout, stderr }))
+    }
+    if (started.value._tag !== "Ready") {
+      const said = started.value
+      const cause =
+        said._tag === "StartFailed"
+          ? yield* causeCodec(session.codec, path).decode(said.payload)
+          : yield* causeOf(said as Session.SessionEnd, session, path)
+      return yield* giveUp((stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr }))
+    }
+    return yield* watch(actor, life, ref, session, spawned, exit, patience)
+  })
+
+const millis = (input: Duration.Input | undefined, otherwise: number): number =>
+  input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+const rungs = (
+  ref: ActorRef,
+  session: Session.Session,
+  spawned: Spawned,
+  gone: Effect.Effect<ProcessExit>,
+  life: Life.Life
+): Ladder.Rungs => ({
+  actor: ref,
+  ask: session.isOver
+    ? undefined
+    : (grace) =>
+        Effect.sync(() =>
+          session.send({
+            _tag: "Stop",
+            by: session.stoppedBy ?? life.self,
+            hops: life.stopping === undefined ? [] : [...life.stopping.hops, { actor: refOf(life) }],
+            grace
+          })
+        ),
+  terminate: spawned.terminate,
+  kill: spawned.kill,
+  gone
+})
+
+const refOf = ({ self: { incarnation, path } }: Life.Life): ActorRef => ({ path, incarnation })
+
+/** What an actor's root failed with, if it could still say so. */
+const causeOf = (
+  end: Session.SessionEnd,
+  session: Session.Session,
+  path: string
+): Effect.Effect<Cause.Cause<unknown> | undefined> =>
+  end._tag === "Bye" && end.frame.why === "failed"
+    ? Effect.map(
+        Effect.exit(causeCodec(session.codec, path).decode(end.frame.payload)),
+        (decoded) => (Exit.isSuccess(decoded) ? decoded.value : decoded.cause)
+      )
+    : Effect.undefined
+
+/** From Ready to reaped. */
+const watch = (
+  actor: AnyDefinition,
+  life: Life.Life,
+  ref: ActorRef,
+  session: Session.Session,
+  spawned: Spawned,
+  exitKnown: Deferred.Deferred<ProcessExit>,
+  patience: Ladder.Patience
+): Effect.Effect<Launched, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const exited = Deferred.await(exitKnown)
+    const client = yield* makeClient(actor, session, ref, life)
+    const failing = Deferred.makeUnsafe<void>()
+    const ended = Deferred.makeUnsafe<ActorExit>()
+    let asked = false
+
+    const crashed = (cause: CrashCause) =>
+      Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Crashed", cause }))
+        ? Events.publish({ _tag: "Crashed", actor: ref, cause })
+        : Effect.void
+
+    /** Ends it; whoever comes second waits for the same end. */
+    const stop = yield* Effect.cached(
+      Effect.gen(function* () {
+        const wait = yield* Ladder.patienceLeft(patience, life)
+        const stage = yield* Ladder.climb(rungs(ref, session, spawned, exited, life), session.stoppedBy ?? refOf(life), wait)
+        const exit = yield* exited
+        session.lose("the process is gone")
+        const cause = yield* causeOf(yield* session.end, session, ref.path)
+        // It was asked to end, and failed while it did: nobody else will tell of that.
+        if (cause !== undefined) return yield* crashed({ exit, cause, stage })
+        if (Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Stopped", stage, exit }))) {
+          yield* Events.publish({ _tag: "Stopped", actor: ref, stage, exit })
+        }
+      }).pipe(Effect.uninterruptible)
+    )
+
+    yield* Events.publish({ _tag: "Started", actor: ref, pid: spawned.pid })
+
+    // Death is noticed from the exit and from the connection, whichever is first.
+    yield* Effect.gen(function* () {
+      yield* Effect.raceFirst(exited, session.end)
+      const early = yield* Effect.timeoutOption(Effect.andThen(exited, session.end), LossPatience)
+      if (Option.isNone(early)) session.lose("the process is gone")
+      // Calls that wait for it are told first, with its exit if that is known by now.
+      yield* session.settled
+      if (asked) return
+      Deferred.doneUnsafe(failing, Exit.void)
+      const stage: LadderStage | undefined = Deferred.isDoneUnsafe(exitKnown)
+        ? undefined
+        : yield* Ladder.climb({ ...rungs(ref, session, spawned, exited, life), ask: undefined }, refOf(life), patience)
+      const end = yield* session.end
+      const cause = yield* causeOf(end, session, ref.path)
+      const exit = yield* exited
+      const stderr = yield* spawned.stderrTail
+      const detail =
+        end._tag === "Violation" ? end.violation.message : stage === undefined ? undefined : "its connection was lost while its process lived"
+      yield* crashed({
+        exit,
+        ...(cause === undefined ? {} : { cause }),
+        ...(stderr === "" ? {} : { stderr }),
+        ...(stage === undefined ? {} : { stage }),
+        ...(detail === undefined ? {} : { detail })
+      })
+    }).pipe(Effect.forkScoped({ startImmediately: true }))
+
+    const stopBy = (by: ActorRef): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        // An end that nobody had asked for is a crash, also if somebody asks before it was looked into.
+        if (asked || !(session.isOver || Deferred.isDoneUnsafe(exitKnown))) {
+          asked = true
+          session.stoppedBy ??= by
+          return stop
+        }
+        return Effect.asVoid(Deferred.await(ended))
+      })
+
+    return {
+      ref,
+      failing: Deferred.await(failing),
+      ended: Effect.map(Deferred.await(ended), (end) =>
+        end._tag === "Crashed" ? end.cause : undefined
+      ),
+      stop: stopBy,
+      portal: {
+        client: client as Client<never>,
+        actor: ref,
+        pid: spawned.pid,
+        stop: stopBy(refOf(life)),
+        exit: Deferred.await(ended),
+        stdout: spawned.stdout,
+        stderr: spawned.stderr
+      }
+    }
+  })

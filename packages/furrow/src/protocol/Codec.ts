@@ -1,0 +1,172 @@
+/**
+ * How frames, and the payloads in them, become bytes and back: the JSON codec, to be read along, and the binary codec.
+ *
+ * Answers for bytes that do not fit being a `Violation` (frames) or a `SchemaError` (payloads) and never anything else,
+ * however they are broken. Where frames begin and end is `Framing`, which codec is used is `Handshake`.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as SchemaBinary from "effect/encoding/SchemaBinary"
+import * as Exit from "effect/Exit"
+import * as Formatter from "effect/Formatter"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { Frame, Violation } from "./Protocol.ts"
+
+/** One way to write what the protocol says. */
+export interface Codec {
+  /** The name under which `Hello` offers it; whoever knows the name can read the bytes. */
+  readonly name: string
+  /** The body of a frame. Throws a `SchemaError` for a frame that is not one: a bug of this end. */
+  encodeFrame(frame: Frame): Uint8Array
+  /** The frame in a body. Throws a `Violation` (`MalformedFrame`). */
+  decodeFrame(body: Uint8Array): Frame
+  /** The codec of one lane's values. It is compiled once for each schema. */
+  payload<S extends Schema.Constraint>(schema: S): PayloadCodec<S>
+}
+
+/** Values of one schema as the bytes of a payload. Neither direction throws or dies: what does not fit is an error. */
+export interface PayloadCodec<S extends Schema.Constraint> {
+  encode(value: S["Type"]): Effect.Effect<Uint8Array, Schema.SchemaError, S["EncodingServices"]>
+  decode(bytes: Uint8Array): Effect.Effect<S["Type"], Schema.SchemaError, S["DecodingServices"]>
+}
+
+const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : Formatter.format(thrown)
+
+const refuse = (thrown: unknown): Effect.Effect<never, Schema.SchemaError> =>
+  Effect.fail(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: messageOf(thrown) })))
+
+/** Bytes and values from elsewhere can make anything throw: broken text, a stack that overflows, a user's own code. */
+const contained = <A, R>(
+  run: () => Effect.Effect<A, Schema.SchemaError, R>
+): Effect.Effect<A, Schema.SchemaError, R> => {
+  try {
+    const effect = run()
+    return Exit.isExit(effect) && Exit.isSuccess(effect)
+      ? effect
+      : Effect.catchDefect(effect, refuse)
+  } catch (thrown) {
+    return refuse(thrown)
+  }
+}
+
+/** Compiles each schema once. One that a codec cannot say (a symbol for a key) refuses every value. */
+const compiled = (
+  compile: <S extends Schema.Constraint>(schema: S) => PayloadCodec<S>
+): Codec["payload"] => {
+  const cache = new WeakMap<Schema.Constraint, PayloadCodec<any>>()
+  return <S extends Schema.Constraint>(schema: S) => {
+    let codec: PayloadCodec<S> | undefined = cache.get(schema)
+    if (codec !== undefined) return codec
+    try {
+      codec = compile(schema)
+    } catch (thrown) {
+      codec = { encode: () => refuse(thrown), decode: () => refuse(thrown) }
+    }
+    cache.set(schema, codec)
+    return codec
+  }
+}
+
+/** The longest account of a malformed frame; it quotes what a stranger sent. */
+const MaxDetail = 300
+
+const decodeOrViolate = (codec: string, decode: () => Frame): Frame => {
+  try {
+    return decode()
+  } catch (thrown) {
+    throw new Violation({
+      rule: "MalformedFrame",
+      detail: `not a frame in ${codec}: ${messageOf(thrown).slice(0, MaxDetail)}`
+    })
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// JSON
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Newline = 10
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const validFrame = Schema.decodeUnknownSync(Frame)
+const nothing = new Uint8Array(0)
+
+/** A line of JSON for the frame, and a line for its payload if that has any bytes. */
+export const json: Codec = {
+  name: "json",
+  encodeFrame: (frame) => {
+    const { payload = nothing, ...header } = validFrame(frame) as Frame & {
+      readonly payload?: Uint8Array
+    }
+    const line = encoder.encode(`${JSON.stringify(header)}\n`)
+    if (payload.length === 0) return line
+    const body = new Uint8Array(line.length + payload.length + 1)
+    body.set(line)
+    body.set(payload, line.length)
+    body[body.length - 1] = Newline
+    return body
+  },
+  decodeFrame: (body) =>
+    decodeOrViolate("json", () => {
+      const end = body.indexOf(Newline)
+      if (body[body.length - 1] !== Newline) throw new Error("it does not end with a newline")
+      const header = JSON.parse(decoder.decode(body.subarray(0, end)))
+      const payload = end + 1 === body.length ? nothing : body.subarray(end + 1, body.length - 1)
+      const frame = validFrame({ ...header, payload })
+      if ("payload" in frame || payload.length === 0) return frame
+      throw new Error(`${frame._tag} carries no payload`)
+    }),
+  payload: compiled((schema) => {
+    const text = Schema.toCodecJson(schema)
+    const encode = Schema.encodeUnknownEffect(text)
+    const decode = Schema.decodeUnknownEffect(text)
+    return {
+      encode: (value) =>
+        contained(() => Effect.map(encode(value), (json) => encoder.encode(JSON.stringify(json)))),
+      decode: (bytes) => contained(() => decode(JSON.parse(decoder.decode(bytes))))
+    }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Binary
+// ---------------------------------------------------------------------------------------------------------------------
+
+const binaryFrame = SchemaBinary.toCodec(Frame)
+const encodeBinary = Schema.encodeSync(binaryFrame)
+const decodeBinary = Schema.decodeUnknownSync(binaryFrame)
+
+/**
+ * Effect's SchemaBinary, for frames and payloads. Its layout belongs to a minor version of Effect, which is therefore
+ * part of the name. A payload whose schema it has no layout for is written as JSON.
+ */
+export const binary: Codec = {
+  name: "binary/effect-4.1",
+  encodeFrame: (frame) => encodeBinary(frame),
+  decodeFrame: (body) => decodeOrViolate("binary", () => decodeBinary(body)),
+  payload: compiled((schema) => {
+    const bytes = layout(schema)
+    if (bytes === undefined) return json.payload(schema)
+    const encode = Schema.encodeUnknownEffect(bytes)
+    const decode = Schema.decodeUnknownEffect(bytes)
+    return {
+      encode: (value) => contained(() => encode(value)),
+      decode: (bytes) => contained(() => decode(bytes))
+    }
+  })
+}
+
+const layout = <S extends Schema.Constraint>(schema: S): SchemaBinary.toCodec<S> | undefined => {
+  try {
+    return SchemaBinary.toCodec(schema)
+  } catch {
+    return undefined
+  }
+}
+
+/** The codecs that an end offers, best first. Defaults to `binary`, then `json`; `[json]` makes a wire to read along. */
+export const Codecs = Context.Reference<ReadonlyArray<Codec>>("furrow/Codecs", {
+  defaultValue: () => [binary, json]
+})

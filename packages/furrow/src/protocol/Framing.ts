@@ -1,0 +1,83 @@
+/**
+ * Where one frame ends and the next begins: a length prefix of four bytes, unsigned, big-endian, before every body.
+ *
+ * Answers for cutting a stream of bytes into bodies, however the chunks fall, and for refusing a body that is too long
+ * before anything is allocated for it. What stands in a body is the codec's.
+ */
+import { FrameLimit, Violation } from "./Protocol.ts"
+
+const PrefixSize = 4
+
+/** Joins bodies to one buffer that can be written at once, each body behind its length. */
+export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
+  let size = 0
+  for (const body of bodies) size += PrefixSize + body.length
+  const joined = new Uint8Array(size)
+  const view = new DataView(joined.buffer)
+  let at = 0
+  for (const body of bodies) {
+    view.setUint32(at, body.length)
+    joined.set(body, at + PrefixSize)
+    at += PrefixSize + body.length
+  }
+  return joined
+}
+
+/**
+ * Cuts chunks into bodies. A body that lies within one chunk is a view of it, so a chunk belongs to the deframer from
+ * `push` on. After a violation the connection is over: nothing more may be pushed.
+ */
+export class Deframer {
+  readonly #limit: number
+  readonly #prefix = new Uint8Array(PrefixSize)
+  readonly #prefixView = new DataView(this.#prefix.buffer)
+  #prefixFilled = 0
+  #body: Uint8Array | undefined
+  #bodyFilled = 0
+
+  /** `limit`: the longest body let in, in bytes. Defaults to `FrameLimit`. */
+  constructor(limit: number = FrameLimit) {
+    this.#limit = limit
+  }
+
+  /** How many bytes of an unfinished frame are held, its prefix included. */
+  get pending(): number {
+    return this.#prefixFilled + this.#bodyFilled
+  }
+
+  /** The bodies that this chunk completes, in order. Throws a `Violation` (`FrameTooLong`). */
+  push(chunk: Uint8Array): ReadonlyArray<Uint8Array> {
+    const bodies: Array<Uint8Array> = []
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#prefixFilled < PrefixSize) {
+        this.#prefix[this.#prefixFilled++] = chunk[at++]!
+        if (this.#prefixFilled < PrefixSize) continue
+      }
+      const length = this.#prefixView.getUint32(0)
+      if (length > this.#limit) {
+        throw new Violation({
+          rule: "FrameTooLong",
+          detail: `a frame of ${length} bytes, where at most ${this.#limit} are allowed`
+        })
+      }
+      if (this.#body === undefined && chunk.length - at >= length) {
+        bodies.push(chunk.subarray(at, at + length))
+        at += length
+        this.#prefixFilled = 0
+        continue
+      }
+      this.#body ??= new Uint8Array(length)
+      const part = chunk.subarray(at, at + length - this.#bodyFilled)
+      this.#body.set(part, this.#bodyFilled)
+      this.#bodyFilled += part.length
+      at += part.length
+      if (this.#bodyFilled < length) break
+      bodies.push(this.#body)
+      this.#body = undefined
+      this.#bodyFilled = 0
+      this.#prefixFilled = 0
+    }
+    return bodies
+  }
+}

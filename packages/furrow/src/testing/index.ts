@@ -1,0 +1,4 @@
+/**
+ * Testing actors without processes.
+ */
+export * as TestWorld from "./TestWorld.ts"

@@ -1,0 +1,249 @@
+/**
+ * Programs of Node: the root of a tree, and the actors in it.
+ *
+ * Answers for what a process is (root, actor, or a mistake), for the services it is given, for signals and exit codes.
+ * One life of an actor is `ActorProgram`'s; starting a process is `NodeSpawner`'s.
+ */
+import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as Path from "effect/Path"
+import * as ChildProcess from "effect/process/ChildProcess"
+import {
+  ChildProcessSpawner,
+  make as makeChildProcessSpawner
+} from "effect/process/ChildProcessSpawner"
+import * as Runtime from "effect/Runtime"
+import { isProgram } from "furrow/Actor"
+import type { Program } from "furrow/Actor"
+import * as ActorProgram from "furrow/ActorProgram"
+import type { Spawner } from "furrow/Spawner"
+import { basename } from "node:path"
+import { exitFlushed, runMain as runMainFiber } from "./internal/Signals.ts"
+import * as WireFd from "./internal/WireFd.ts"
+import * as NodeSpawner from "./NodeSpawner.ts"
+
+/** What a program of Node is given. */
+export type Services = Spawner | FileSystem.FileSystem | Path.Path | ChildProcessSpawner
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Services
+// ---------------------------------------------------------------------------------------------------------------------
+
+const files = Layer.merge(NodeFileSystem.layer, NodePath.layer)
+const processes = Layer.provide(NodeChildProcessSpawner.layer, files)
+const spawner = Layer.provide(NodeSpawner.layer, processes)
+
+/** The services of a program of Node, for other runners than {@link runMain}. Installs no handler of any signal. */
+export const layer: Layer.Layer<Services> = Layer.mergeAll(files, processes, spawner)
+
+/** The same command in its parent's process group, unless it says otherwise. */
+const inGroup = (command: ChildProcess.Command): ChildProcess.Command =>
+  command._tag === "PipedCommand"
+    ? ChildProcess.pipeTo(inGroup(command.left), inGroup(command.right), command.options)
+    : ChildProcess.make(command.command, command.args, {
+        ...command.options,
+        detached: command.options.detached ?? false
+      })
+
+/**
+ * The services inside an actor: the programs it starts share its process group, so that they are gone when it is. (They
+ * would have groups of their own otherwise.) Its own actors do not: each leads a group.
+ */
+const actorLayer: Layer.Layer<Services> = Layer.mergeAll(
+  files,
+  spawner,
+  Layer.effect(
+    ChildProcessSpawner,
+    Effect.map(ChildProcessSpawner, (stock) =>
+      makeChildProcessSpawner((command) => stock.spawn(inGroup(command)))
+    )
+  ).pipe(Layer.provide(processes))
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What a process is
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The process was started in a way that it cannot be run in (EX_USAGE). */
+const MisusedCode = 64
+
+/** The spawner and the actor cannot talk to each other (EX_DATAERR). */
+const RefusedCode = 65
+
+const misused = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+  exitFlushed(MisusedCode)
+}
+
+/** The name of the actor that this process was started for, if it was. */
+const role = (): string | undefined => {
+  const argument = process.argv[2]
+  return argument?.startsWith(NodeSpawner.RolePrefix) === true
+    ? argument.slice(NodeSpawner.RolePrefix.length)
+    : undefined
+}
+
+const file = (): string => basename(process.argv[1] ?? "This file")
+
+const withoutWire = (name: string): string =>
+  `${file()} was started as the actor "${name}", but nobody who could talk to it has started it: descriptor ${WireFd.Fd} is no socket. Actors are started by Nursery.spawn; leave out the argument "${NodeSpawner.RolePrefix}${name}".`
+
+const byHand = (name: string): string =>
+  `${file()} runs the actor "${name}". It is started by the program that needs it, not by hand:
+
+  Nursery.spawn(${name}, { main: new URL("./${file()}", import.meta.url) })
+`
+
+const otherName = (name: string, known: ReadonlyArray<string>): string =>
+  `${file()} was started as the actor "${name}", but it runs ${known.map((other) => `"${other}"`).join(", ") || "no actor"}. Check the "main" that "${name}" is spawned with.`
+
+const asRoot = (name: string): string =>
+  `${file()} was started as the actor "${name}", but it is the main program and runs no actor. Give "main" the module that runs ${name}'s program, or run both from this file with NodeActor.main.`
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Running it
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How a program is run. */
+export interface Options {
+  /** Whether a failure is printed to stderr. Defaults to `true`; the exit code is the same. */
+  readonly reportErrors?: boolean | undefined
+}
+
+/** Prints a failure once. Interruption alone is not one. */
+const report = (cause: Cause.Cause<unknown>): void => {
+  if (Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))) return
+  Effect.runFork(Effect.provideService(Effect.logError(cause), Logger.LogToStderr, true))
+}
+
+const oneLine = (cause: Cause.Cause<unknown>): string => {
+  const [first = ""] = Cause.pretty(cause).split("\n", 1)
+  return first
+}
+
+const runRoot = <A, E>(
+  effect: Effect.Effect<A, E, Services>,
+  options: Options | undefined,
+  defaultMain: URL | undefined
+): void =>
+  runMainFiber(
+    effect.pipe(Effect.provide(layer), Effect.provideService(NodeSpawner.DefaultMain, defaultMain)),
+    {
+      always: false,
+      exitCode: (exit) => {
+        if (Exit.isFailure(exit) && options?.reportErrors !== false) report(exit.cause)
+        let code = 0
+        Runtime.defaultTeardown(exit, (own) => {
+          code = own
+        })
+        return code
+      }
+    }
+  )
+
+/** The exit code of a life, and the one line that an actor says of its end. */
+const endLife = (actor: string, end: ActorProgram.LifeEnd): number => {
+  switch (end._tag) {
+    case "Stopped":
+    case "Orphaned":
+      return 0
+    case "Refused":
+      process.stderr.write(`The actor "${actor}" was refused: ${end.detail}\n`)
+      return RefusedCode
+    case "Failed":
+      // Its spawner was told all of it.
+      process.stderr.write(`The actor "${actor}" failed: ${oneLine(end.cause)}\n`)
+      return 1
+  }
+}
+
+const runActor = (program: Program<Services>, defaultMain: URL | undefined): void =>
+  runMainFiber(
+    Effect.gen(function* () {
+      const socket = yield* WireFd.open()
+      return yield* ActorProgram.live(program, socket)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(actorLayer),
+      Effect.provideService(NodeSpawner.DefaultMain, defaultMain)
+    ),
+    {
+      always: true,
+      exitCode: (exit) => {
+        if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
+        report(exit.cause)
+        return 1
+      }
+    }
+  )
+
+/**
+ * Runs a program as this process: the root of a tree, or an actor.
+ *
+ * It is given {@link Services}. It exits with 0, or with 1 and its Cause on stderr (or with the error's own
+ * `Runtime.errorExitCode`). SIGINT, SIGTERM and SIGHUP cancel it and everything below it in order, then it exits with
+ * 130, 143 or 129; the second signal of any kind ends all of it at once.
+ *
+ * An actor's file is started by `Nursery.spawn`. Run by hand, it says so and exits with 64.
+ *
+ * **Example** (The main module of an actor)
+ *
+ * ```ts
+ * NodeActor.runMain(Counter.program(CounterLive))
+ * ```
+ */
+export const runMain: {
+  (program: Program<Services>, options?: Options): void
+  <A, E>(effect: Effect.Effect<A, E, Services>, options?: Options): void
+} = <A, E>(program: Program<Services> | Effect.Effect<A, E, Services>, options?: Options): void => {
+  const name = role()
+  if (!isProgram(program)) {
+    if (name === undefined) return runRoot(program, options, undefined)
+    return misused(WireFd.isThere() ? asRoot(name) : withoutWire(name))
+  }
+  const { actorName } = program.actor
+  if (name === undefined) return misused(byHand(actorName))
+  if (!WireFd.isThere()) return misused(withoutWire(name))
+  if (name !== actorName) return misused(otherName(name, [actorName]))
+  runActor(program, undefined)
+}
+
+/**
+ * Runs a program of one file, which is the root of a tree as well as each actor in it: started by hand it runs the
+ * effect, started for an actor that actor's program. Actors spawned without a `main` are run by this file, also when it
+ * was bundled. Otherwise as {@link runMain}.
+ *
+ * **Example** (Parent and child in one file)
+ *
+ * ```ts
+ * NodeActor.main(import.meta, [Counter.program(CounterLive)], program)
+ * ```
+ */
+export const main = <A, E>(
+  meta: { readonly url: string },
+  programs: ReadonlyArray<Program<Services>>,
+  effect: Effect.Effect<A, E, Services>,
+  options?: Options
+): void => {
+  const here = new URL(meta.url)
+  const names = programs.map((program) => program.actor.actorName)
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) {
+    return misused(
+      `${file()} gives NodeActor.main two programs called "${twice}"; give one of the actors another name.`
+    )
+  }
+  const name = role()
+  if (name === undefined) return runRoot(effect, options, here)
+  if (!WireFd.isThere()) return misused(withoutWire(name))
+  const program = programs.find((program) => program.actor.actorName === name)
+  if (program === undefined) return misused(otherName(name, names))
+  runActor(program, here)
+}

@@ -1,0 +1,7 @@
+/**
+ * Furrow on Node: actors as processes (`NodeSpawner`), and the programs that run as them (`NodeActor`).
+ *
+ * Programs import the modules themselves (`@furrow/node/NodeActor`): what an actor imports, it pays for at every spawn.
+ */
+export * as NodeActor from "./NodeActor.ts"
+export * as NodeSpawner from "./NodeSpawner.ts"

@@ -1,0 +1,102 @@
+/** Cutting a stream of bytes into frames, however its chunks fall. */
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { Framing, Protocol } from "furrow/protocol"
+
+/** Cuts at the given places, which may repeat: an empty chunk is a chunk. */
+const cut = (bytes: Uint8Array, places: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
+  const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].sort(
+    (a, b) => a - b
+  )
+  return ends.map((end, i) => bytes.slice(ends[i - 1] ?? 0, end))
+}
+
+const prefix = (length: number): Uint8Array => {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, length)
+  return bytes
+}
+
+const thrownBy = (run: () => unknown): unknown => {
+  try {
+    run()
+  } catch (thrown) {
+    return thrown
+  }
+  return undefined
+}
+
+describe("Framing", () => {
+  it("the bodies that were joined come out whole and in order, wherever the chunks are cut", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 12 }),
+        fc.array(fc.nat(), { maxLength: 40 }),
+        (bodies, places) => {
+          const deframer = new Framing.Deframer()
+          const out = cut(Framing.join(bodies), places).flatMap((chunk) => deframer.push(chunk))
+          expect(out.map((body) => [...body])).toEqual(bodies.map((body) => [...body]))
+          expect(deframer.pending).toBe(0)
+        }
+      )
+    )
+  })
+
+  it("pending is what was pushed and did not come out", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 300 }),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (body, places) => {
+          const joined = Framing.join([body])
+          const deframer = new Framing.Deframer()
+          let pushed = 0
+          for (const chunk of cut(joined, places)) {
+            const out = deframer.push(chunk)
+            pushed += chunk.length
+            expect(deframer.pending).toBe(pushed === joined.length ? 0 : pushed)
+            expect(out.length).toBe(pushed === joined.length && chunk.length > 0 ? 1 : 0)
+          }
+        }
+      )
+    )
+  })
+
+  it("the prefix is four bytes, unsigned and big-endian", () => {
+    expect([...Framing.join([new Uint8Array(258)]).subarray(0, 4)]).toEqual([0, 0, 1, 2])
+  })
+
+  it("a frame of exactly the limit is let in", () => {
+    const deframer = new Framing.Deframer(8)
+    expect(deframer.push(Framing.join([new Uint8Array(8)]))).toHaveLength(1)
+  })
+
+  it("a length over the limit is refused as soon as it is read, before its body is there", () => {
+    for (const length of [9, 2 ** 31, 2 ** 32 - 1]) {
+      const deframer = new Framing.Deframer(8)
+      expect(deframer.push(prefix(length).subarray(0, 3))).toEqual([])
+      const thrown = thrownBy(() => deframer.push(prefix(length).subarray(3)))
+      expect(thrown).toBeInstanceOf(Protocol.Violation)
+      expect(thrown).toMatchObject({ rule: "FrameTooLong" })
+    }
+  })
+
+  it("the limit is that of the protocol unless told otherwise", () => {
+    expect(new Framing.Deframer().push(prefix(Protocol.FrameLimit))).toEqual([])
+    expect(
+      thrownBy(() => new Framing.Deframer().push(prefix(Protocol.FrameLimit + 1)))
+    ).toMatchObject({
+      rule: "FrameTooLong"
+    })
+  })
+
+  it("a large frame in single bytes costs one copy of each byte, not one for each chunk", () => {
+    const body = new Uint8Array(Protocol.FrameLimit).fill(7)
+    const deframer = new Framing.Deframer()
+    let out: ReadonlyArray<Uint8Array> = []
+    for (const byte of Framing.join([body])) out = deframer.push(Uint8Array.of(byte))
+    // Quadratic work would be half a million million copies here, and end in the test's timeout.
+    expect(out).toHaveLength(1)
+    expect(out[0]!.every((byte) => byte === 7)).toBe(true)
+  })
+})

@@ -1,0 +1,28 @@
+/**
+ * Whether processes are alive, for tests: one that nobody has reaped yet is dead, whatever `kill(pid, 0)` says.
+ */
+import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+
+/** Whether the process still runs. */
+export const isAlive = (pid: number): boolean => {
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" })
+  const state = stdout.trim()
+  return state !== "" && !state.startsWith("Z")
+}
+
+/** Waits until the process is dead; the test's own timeout is the bound. */
+export const untilDead = (pid: number): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    isAlive(pid) ? Effect.andThen(Effect.sleep("10 millis"), untilDead(pid)) : Effect.void
+  )
+
+/** Ends what a failed test would leave behind; does nothing to a group that has no living member. */
+export const killGroup = (pid: number): void => {
+  const { stdout } = spawnSync("ps", ["-eo", "pgid=,stat="], { encoding: "utf8" })
+  const alive = stdout.split("\n").some((line) => {
+    const [group, state] = line.trim().split(/\s+/)
+    return group === String(pid) && state?.startsWith("Z") === false
+  })
+  if (alive) process.kill(-pid, "SIGKILL")
+}

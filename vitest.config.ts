@@ -1,0 +1,58 @@
+/**
+ * How the tests run: what is fast first, then the types, then the tests that start processes.
+ *
+ * Two workers at most, so that a run on a small machine means what it means on a large one: the process tests start
+ * trees of their own, and what they measure is wall time. `FURROW_TEST_REPORT` names a file for the numbers.
+ */
+import { defineConfig } from "vitest/config"
+
+const report = process.env["FURROW_TEST_REPORT"]
+
+export default defineConfig({
+  test: {
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    coverage: {
+      provider: "v8",
+      // Actors are processes: what they run counts, too.
+      autoAttachSubprocess: true,
+      include: ["packages/*/src/**/*.ts"],
+      reporter: ["text", "html", "lcovonly"]
+    },
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/{furrow,workspace}/**/*.test.ts"]
+        }
+      },
+      {
+        extends: true,
+        test: {
+          name: "types",
+          include: [],
+          // A test here passes when the compiler finds every `@ts-expect-error` deserved, and nothing else to say.
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ["test/types/**/*.test.ts"],
+            tsconfig: "test/types/tsconfig.json",
+            ignoreSourceErrors: true
+          }
+        }
+      },
+      {
+        extends: true,
+        test: {
+          name: "process",
+          include: ["test/{node,tree,examples}/**/*.test.ts"],
+          sequence: { groupOrder: 1 },
+          pool: "forks",
+          testTimeout: 30_000,
+          hookTimeout: 30_000
+        }
+      }
+    ]
+  }
+})
