@@ -61,9 +61,10 @@ export interface PortalOf<Name extends string> {
   readonly portalOf: Name
 }
 
-/** What an actor's handlers are, as the router takes them: a context of effect/rpc handlers. */
+/** What an actor's handlers are, as the router takes them: a context of effect/rpc handlers, and how many run at once. */
 export interface Handlers {
   readonly context: Context.Context<never>
+  readonly concurrency: number | "unbounded"
 }
 
 /** The handler of one operation: what it gets, and what it answers with. */
@@ -214,16 +215,21 @@ export interface Definition<
    * actor's `Arguments`, which every actor is given.
    */
   toLayer<H extends HandlersFrom<Ops>, E = never, R = never>(
-    build: H | Effect.Effect<H, E, R>
+    build: H | Effect.Effect<H, E, R>,
+    options?: {
+      /**
+       * How many handlers may run at once, over all callers; `Rpc.fork` is exempt. Defaults to `"unbounded"`. With a
+       * bound, actors that call each other in a circle can wait for ever: give such calls a deadline.
+       */
+      readonly concurrency?: number | "unbounded" | undefined
+    }
   ): Layer.Layer<
     Service<Name>,
     E,
     Exclude<R, Scope.Scope> | RpcGroup.HandlersServices<Ops, H> | Rpc.Middleware<Ops>
   >
   /** The actor as a program that can be run: this definition with its implementation. */
-  program<E, R>(
-    layer: Layer.Layer<Service<Name>, E, R>
-  ): Program<Exclude<R, Given<Name>>>
+  program<E, R>(layer: Layer.Layer<Service<Name>, E, R>): Program<Exclude<R, Given<Name>>>
   /** The same actor with an effect/rpc middleware around every operation. */
   middleware<M extends RpcMiddleware.AnyService>(
     middleware: M
@@ -269,7 +275,9 @@ export const make = <
   if (group.requests.size !== operations.length) {
     const names = operations.map((operation) => operation._tag)
     const twice = names.find((tag, index) => names.indexOf(tag) !== index)
-    throw new Error(`The actor "${name}" has two operations called ${JSON.stringify(twice)}; give one of them another name.`)
+    throw new Error(
+      `The actor "${name}" has two operations called ${JSON.stringify(twice)}; give one of them another name.`
+    )
   }
   const given: Schema.Top | Schema.Struct.Fields = options?.arguments ?? Schema.Void
   return define(
@@ -284,7 +292,9 @@ export const make = <
 const assertName = (name: string): void => {
   const checked = Schema.decodeUnknownExit(ActorName)(name)
   if (checked._tag === "Failure") {
-    throw new Error(`This cannot be the name of an actor: ${JSON.stringify(name)}. A name has 1 to 128 characters, no control characters and no "/".`)
+    throw new Error(
+      `This cannot be the name of an actor: ${JSON.stringify(name)}. A name has 1 to 128 characters, no control characters and no "/".`
+    )
   }
 }
 
@@ -304,14 +314,17 @@ const define = <Name extends string, Ops extends Rpc.Any, Args extends Schema.To
     Arguments: Context.Service<ArgumentsOf<Name>, Args["Type"]>(`furrow/Actor/${name}/Arguments`),
     Portal: Context.Service<PortalOf<Name>, Portal<Ops>>(`furrow/Actor/${name}/Portal`),
     of: (handlers) => handlers,
-    toLayer: (build) =>
+    toLayer: (build, options) =>
       Layer.effect(
         service,
         Effect.gen(function* () {
           const handlers = Effect.isEffect(build) ? yield* build : build
           const ambient = yield* Effect.context<never>()
           const routed = yield* group.toHandlers(routable(group.requests, handlers))
-          return { context: Context.merge(ambient, routed) }
+          return {
+            context: Context.merge(ambient, routed),
+            concurrency: options?.concurrency ?? "unbounded"
+          }
         })
       ) as never,
     program: (layer) => ({

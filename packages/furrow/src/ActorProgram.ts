@@ -51,9 +51,7 @@ export const live = <R>(
       })
     )
     if (Exit.isFailure(made)) {
-      const detail = Cause.pretty(
-        Cause.map(made.cause, (failed) => new Error(failed.detail))
-      )
+      const detail = Cause.pretty(Cause.map(made.cause, (failed) => new Error(failed.detail)))
       return { _tag: "Refused", detail } satisfies LifeEnd
     }
     const session = made.value
@@ -156,7 +154,11 @@ const serve = (
       Layer.makeMemoMapUnsafe(),
       yield* Scope.Scope
     ).pipe(Effect.provideService(actor.Arguments, given))
-    const server = yield* makeServer(actor, Context.get(built as Context.Context<unknown>, actor.Service), life)
+    const server = yield* makeServer(
+      actor,
+      Context.get(built as Context.Context<unknown>, actor.Service),
+      life
+    )
     server.attach(session)
     Deferred.doneUnsafe(ready, Exit.void)
     session.send({ _tag: "Ready" })

@@ -104,7 +104,9 @@ export class Ticket {
 
   /** Whether `cancel` was asked for by the dialog's user, and the callee did as it was asked. */
   private endedAsAsked(final: Final): boolean {
-    return this.why === "cancel" && Exit.isFailure(final) && isCancelledBy(final.cause, this.life.self)
+    return (
+      this.why === "cancel" && Exit.isFailure(final) && isCancelledBy(final.cause, this.life.self)
+    )
   }
 
   /**

@@ -240,20 +240,15 @@ export class Opening<Started, FromCaller, FromCallee, Success, E> extends Effect
  */
 export const use =
   <Started, FromCaller, FromCallee, Success, E, A, E2, R2>(
-    body: (
-      dialog: Caller<Started, FromCaller, FromCallee, Success, E>
-    ) => Effect.Effect<A, E2, R2>
+    body: (dialog: Caller<Started, FromCaller, FromCallee, Success, E>) => Effect.Effect<A, E2, R2>
   ) =>
-  (
-    opening: Opening<Started, FromCaller, FromCallee, Success, E>
-  ): Effect.Effect<A, E | E2, R2> =>
+  (opening: Opening<Started, FromCaller, FromCallee, Success, E>): Effect.Effect<A, E | E2, R2> =>
     Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
         const held = yield* restore(opening.open)
-        const running = yield* Effect.forkChild(
-          restore(Effect.suspend(() => body(held.caller))),
-          { uninterruptible: "inherit" }
-        )
+        const running = yield* Effect.forkChild(restore(Effect.suspend(() => body(held.caller))), {
+          uninterruptible: "inherit"
+        })
         const watching = yield* Effect.forkChild(
           Effect.flatMap(held.outcome, (outcome) =>
             Exit.isFailure(outcome) ? Fiber.interrupt(running) : Effect.void
@@ -285,7 +280,8 @@ export const use =
             if (!(byRemote && Cause.isInterruptReason(reason))) reasons.push(reason)
           }
         }
-        for (const reason of remote) if (!reasons.some((local) => sameEvent(local, reason))) reasons.push(reason)
+        for (const reason of remote)
+          if (!reasons.some((local) => sameEvent(local, reason))) reasons.push(reason)
         return yield* Effect.failCause(
           Cause.fromReasons(
             reasons.map((reason) =>

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import { OutboxLane } from "./Outbox.ts"
 import * as DialogState from "./protocol/DialogState.ts"
+import { concat } from "./protocol/Framing.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 import type { DialogFrame, FrameOf, Lane, Window } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
@@ -113,7 +114,9 @@ export class DialogEnd {
   private get refusal(): SendRefusal | undefined {
     return this.state.exited || this.state.cancelled
       ? "exited"
-      : this.state.sendEnded ? "ended" : undefined
+      : this.state.sendEnded
+        ? "ended"
+        : undefined
   }
 
   private sayItem(bytes: Uint8Array): void {
@@ -239,13 +242,7 @@ export class DialogEnd {
 
   private whole(last: Uint8Array): Uint8Array {
     if (this.parts.length === 0) return last
-    const value = new Uint8Array(this.partsLength + last.length)
-    let offset = 0
-    for (const part of this.parts) {
-      value.set(part, offset)
-      offset += part.length
-    }
-    value.set(last, offset)
+    const value = concat([...this.parts, last])
     this.forgetParts()
     return value
   }
@@ -278,4 +275,3 @@ export type CallerEnd =
   | { readonly _tag: "Exit"; readonly frame: FrameOf<"Exit">; readonly payload: Uint8Array }
   | { readonly _tag: "Lost" }
   | { readonly _tag: "Unwritten" }
-

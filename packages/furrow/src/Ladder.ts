@@ -50,11 +50,7 @@ export interface Rungs {
 }
 
 /** Asks, waits, terminates, waits, kills, and waits for the end; gives the stage that was needed. */
-export const climb = (
-  rungs: Rungs,
-  by: ActorRef,
-  patience: Patience
-): Effect.Effect<LadderStage> =>
+export const climb = (rungs: Rungs, by: ActorRef, patience: Patience): Effect.Effect<LadderStage> =>
   Effect.gen(function* () {
     const { actor, ask, gone, kill, terminate } = rungs
     const isGone = (wait: number) => Effect.map(Effect.timeoutOption(gone, wait), Option.isSome)

@@ -10,7 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { CallerEnd } from "./DialogEnd.ts"
 import type { Operation } from "./Operations.ts"
-import { Cancelled, DeadlineExceeded, Disconnected, Overloaded, PortalError, Unimplemented } from "./PortalError.ts"
+import {
+  Cancelled,
+  DeadlineExceeded,
+  Disconnected,
+  Overloaded,
+  PortalError,
+  Unimplemented
+} from "./PortalError.ts"
 import type { PortalErrorReason } from "./PortalError.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
@@ -49,17 +56,15 @@ export const say = (
     payload
   })
   const failure = (cause: Cause.Cause<unknown>): Effect.Effect<ExitFrame> =>
-    operation.failure
-      .encode(named(cause, saying.interruptedBy), saying.limit)
-      .pipe(
-        Effect.map((payload) => frame("failure", payload)),
-        // Only a Cause too large for the other end gets here.
-        Effect.catchCause((tooLarge) =>
-          Effect.map(operation.failure.encode(tooLarge, Infinity), (payload) =>
-            frame("failure", payload)
-          )
+    operation.failure.encode(named(cause, saying.interruptedBy), saying.limit).pipe(
+      Effect.map((payload) => frame("failure", payload)),
+      // Only a Cause too large for the other end gets here.
+      Effect.catchCause((tooLarge) =>
+        Effect.map(operation.failure.encode(tooLarge, Infinity), (payload) =>
+          frame("failure", payload)
         )
       )
+    )
   return Exit.isSuccess(exit)
     ? operation.success.encode(exit.value, saying.limit).pipe(
         Effect.map((payload) => frame("success", payload)),
@@ -138,7 +143,9 @@ export const hear = (
   const { frame, payload } = end
   switch (frame.exit) {
     case "success":
-      return frame.cancelSeen ? cancelledByUs(frame.hops) : Effect.exit(operation.success.decode(payload))
+      return frame.cancelSeen
+        ? cancelledByUs(frame.hops)
+        : Effect.exit(operation.success.decode(payload))
     case "cancelled":
       return cancelledByUs(frame.hops)
     case "overloaded":

@@ -121,7 +121,11 @@ class Block implements NurseryService {
         if (this.closed) return undefined
         const scope = yield* Scope.make()
         const being = yield* Effect.forkDetach(
-          Effect.provideService(birth, Scope.Scope, scope) as Effect.Effect<A, E, Exclude<R, Scope.Scope>>
+          Effect.provideService(birth, Scope.Scope, scope) as Effect.Effect<
+            A,
+            E,
+            Exclude<R, Scope.Scope>
+          >
         )
         this.births.add(being)
         const waited = yield* Effect.exit(restore(Fiber.await(being)))
@@ -200,11 +204,10 @@ class Block implements NurseryService {
         for (const fiber of [...this.births, ...this.forks]) {
           if (fiber !== asking) fiber.interruptUnsafe(asking.id)
         }
-        yield* Effect.forEach(
-          [...this.owned],
-          ({ child }) => child.stop(this.ref),
-          { concurrency: "unbounded", discard: true }
-        )
+        yield* Effect.forEach([...this.owned], ({ child }) => child.stop(this.ref), {
+          concurrency: "unbounded",
+          discard: true
+        })
         yield* this.until(
           () =>
             this.owned.size + this.births.size === 0 &&
@@ -280,7 +283,9 @@ export const runIn = <A, E, R>(
       /** Waits as the caller allows, until something fails; false if the block must end now. */
       const undisturbed = (wait: Effect.Effect<unknown>) =>
         Effect.map(
-          Effect.exit(restore(Effect.raceFirst(Effect.asVoid(wait), Deferred.await(block.failing)))),
+          Effect.exit(
+            restore(Effect.raceFirst(Effect.asVoid(wait), Deferred.await(block.failing)))
+          ),
           (exit) => {
             if (Exit.isFailure(exit)) {
               interrupted = true
@@ -299,7 +304,11 @@ export const runIn = <A, E, R>(
 
       if (endedWell) yield* block.stopInReverse
       else if (interrupted) yield* Effect.andThen(Fiber.interrupt(running), block.cancel)
-      else yield* Effect.all([Fiber.interrupt(running), block.cancel], { concurrency: "unbounded", discard: true })
+      else
+        yield* Effect.all([Fiber.interrupt(running), block.cancel], {
+          concurrency: "unbounded",
+          discard: true
+        })
 
       const ended = yield* Fiber.await(running)
       const failures = block.failures.filter((failure) => !isEcho(failure, block.failures))
@@ -404,24 +413,22 @@ const start = (
     const nursery = yield* Nursery
     const life = (yield* CurrentLife) ?? newRoot()
     const child = yield* nursery.adopt(mode, launch(actor, life, options))
-    return child ?? (yield* Effect.fail(
-      new SpawnError({
-        actor: `${life.self.path}/${options.name ?? actor.actorName}`,
-        reason: new NurseryClosed()
-      })
-    ))
+    return (
+      child ??
+      (yield* Effect.fail(
+        new SpawnError({
+          actor: `${life.self.path}/${options.name ?? actor.actorName}`,
+          reason: new NurseryClosed()
+        })
+      ))
+    )
   })
 
 /**
  * Starts an actor that lives until it is stopped or its block ends, and returns when its Layer is built. Its crash ends
  * the block.
  */
-export const spawn = <
-  Name extends string,
-  Ops extends Rpc.Any,
-  Args extends Schema.Top,
-  S = never
->(
+export const spawn = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, S = never>(
   actor: Definition<Name, Ops, Args>,
   ...[options]: SpawnParameters<Args, S>
 ): Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>> =>
@@ -491,12 +498,7 @@ export const cancel: Effect.Effect<void, never, Nursery> = Effect.flatMap(
  * const program = Effect.flatMap(Counter.Portal, ({ client }) => client.Increment({ by: 2 }))
  * ```
  */
-export const layer = <
-  Name extends string,
-  Ops extends Rpc.Any,
-  Args extends Schema.Top,
-  S = never
->(
+export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, S = never>(
   actor: Definition<Name, Ops, Args>,
   ...parameters: SpawnParameters<Args, S>
 ): Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>> =>

@@ -73,7 +73,7 @@ export const laneCodec = <S extends Schema.Constraint>(
   return {
     encode: (value, limit) =>
       // A codec may ask for services of the actor it runs in; they are in the context of the fiber that runs it.
-      (Effect.flatMap(Effect.catch(payload.encode(value), unfit), (bytes) =>
+      Effect.flatMap(Effect.catch(payload.encode(value), unfit), (bytes) =>
         bytes.length > limit
           ? Effect.die(
               new EncodeError({
@@ -83,7 +83,7 @@ export const laneCodec = <S extends Schema.Constraint>(
               })
             )
           : Effect.succeed(bytes)
-      ) as Effect.Effect<Uint8Array>),
+      ) as Effect.Effect<Uint8Array>,
     decode: (bytes) => Effect.catch(payload.decode(bytes), misfit) as Effect.Effect<S["Type"]>
   }
 }
@@ -117,10 +117,7 @@ export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps):
 }
 
 /** Every operation of a definition by its tag, ready for sessions that use this codec. */
-export const operationsOf = (
-  codec: Codec,
-  actor: AnyDefinition
-): ReadonlyMap<string, Operation> =>
+export const operationsOf = (codec: Codec, actor: AnyDefinition): ReadonlyMap<string, Operation> =>
   new Map(
     [...actor.group.requests].map(([tag, rpc]) => [
       tag,

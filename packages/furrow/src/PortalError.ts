@@ -27,7 +27,10 @@ export class Unimplemented extends Schema.TaggedClass<Unimplemented>()("Unimplem
 }) {}
 
 /** The time that `Deadline.within` gave had passed. */
-export class DeadlineExceeded extends Schema.TaggedClass<DeadlineExceeded>()("DeadlineExceeded", {}) {}
+export class DeadlineExceeded extends Schema.TaggedClass<DeadlineExceeded>()(
+  "DeadlineExceeded",
+  {}
+) {}
 
 /** The dialog has ended, or this end of it has: nothing more can be sent. */
 export class Ended extends Schema.TaggedClass<Ended>()("Ended", {}) {}
@@ -49,7 +52,11 @@ export const PortalErrorReason = Schema.Union([
 /** See {@link PortalErrorReason}. */
 export type PortalErrorReason = typeof PortalErrorReason.Type
 
-const sentence = (actor: string, operation: string | undefined, reason: PortalErrorReason): string => {
+const sentence = (
+  actor: string,
+  operation: string | undefined,
+  reason: PortalErrorReason
+): string => {
   const what = operation === undefined ? `"${actor}"` : `"${actor}" in ${operation}`
   switch (reason._tag) {
     case "Disconnected":

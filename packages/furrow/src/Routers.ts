@@ -35,7 +35,14 @@ import * as CalleeEnd from "./CalleeEnd.ts"
 import { Ticket } from "./CallerEnd.ts"
 import { EncodeError } from "./CodecError.ts"
 import { CurrentDeadline, left as timeLeft } from "./Deadline.ts"
-import { asDefects, ContractBroken, CurrentCallee, failUnlessEmpty, Opening, sameEvent } from "./Dialog.ts"
+import {
+  asDefects,
+  ContractBroken,
+  CurrentCallee,
+  failUnlessEmpty,
+  Opening,
+  sameEvent
+} from "./Dialog.ts"
 import { portalError, say } from "./LastWord.ts"
 import * as Life from "./Life.ts"
 import { operationsOf } from "./Operations.ts"
@@ -87,8 +94,7 @@ interface Request {
 export const makeServer = (
   actor: AnyDefinition,
   handlers: Handlers,
-  life: Life.Life,
-  options?: { readonly concurrency?: number | "unbounded" | undefined }
+  life: Life.Life
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const own = handlers.context
@@ -99,7 +105,8 @@ export const makeServer = (
     const answer = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
       if (request.lost) return Effect.sync(() => forget(request))
       const { cancel, incoming, operation } = request
-      const unstarted = operation.kind === "dialog" && Exit.isSuccess(exit) && !incoming.end.state.started
+      const unstarted =
+        operation.kind === "dialog" && Exit.isSuccess(exit) && !incoming.end.state.started
       return Effect.map(
         say(
           operation,
@@ -143,13 +150,14 @@ export const makeServer = (
 
     const router: RpcServer.RpcServer<Rpc.Any> = yield* (
       RpcServer.makeNoSerialization(groupOf(actor), {
-        concurrency: options?.concurrency,
+        concurrency: handlers.concurrency,
         disableTracing: true,
         disableClientAcks: true,
         disableFatalDefects: true,
         onFromServer: (response: FromServer<Rpc.Any>) => {
           if (response._tag === "ClientEnd") return Effect.void
-          if (response._tag === "Defect") return Effect.logError("A router failed.", response.defect)
+          if (response._tag === "Defect")
+            return Effect.logError("A router failed.", response.defect)
           const request = clients.get(response.clientId)?.get(response.requestId)
           if (request === undefined) return Effect.void
           if (response._tag === "Chunk") return sendItems(request, response.values)
@@ -158,7 +166,9 @@ export const makeServer = (
           return Effect.void
         }
       }) as Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope>
-    ).pipe(Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(own, scoped)))
+    ).pipe(
+      Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(own, scoped))
+    )
 
     /** The handler's run, its scope included: the last word is said when it is over. */
     const answering =
@@ -333,7 +343,9 @@ export const makeClient = (
         const payload = yield* operation.payload.encode(request.payload, session.valueLimit)
         const patience = yield* timeLeft
         if (patience === 0) {
-          return yield* Effect.failCause(portalError(operation, callee.path, new DeadlineExceeded()))
+          return yield* Effect.failCause(
+            portalError(operation, callee.path, new DeadlineExceeded())
+          )
         }
         const travelling = yield* Travel.pack(actor.travelling)
         const fiber = Fiber.getCurrent()!
@@ -360,8 +372,7 @@ export const makeClient = (
         )
         if (outgoing === undefined) return yield* gone(operation)
         ticket.outgoing = outgoing
-        const delivered =
-          operation.kind === "stream" ? pump(ticket, request.id) : Effect.void
+        const delivered = operation.kind === "stream" ? pump(ticket, request.id) : Effect.void
         const timer =
           patience === undefined ? undefined : runFork(Effect.delay(ticket.expire(), patience))
         ticket.onFinal = (final) => {
@@ -370,7 +381,9 @@ export const makeClient = (
             Effect.andThen(
               // Items that came before a good end are delivered before it; a failure overtakes them.
               Exit.isSuccess(final) ? delivered : Effect.void,
-              Effect.suspend(() => deliver({ _tag: "Exit", clientId: 0, requestId: request.id, exit: final as never }))
+              Effect.suspend(() =>
+                deliver({ _tag: "Exit", clientId: 0, requestId: request.id, exit: final as never })
+              )
             )
           )
         }
@@ -382,7 +395,9 @@ export const makeClient = (
       const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), ([first, ...rest]) =>
         first === undefined
           ? Effect.void
-          : Effect.forEach([first, ...rest], (bytes) => ticket.operation.fromCallee.decode(bytes)).pipe(
+          : Effect.forEach([first, ...rest], (bytes) =>
+              ticket.operation.fromCallee.decode(bytes)
+            ).pipe(
               Effect.flatMap((values) =>
                 deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
               ),
@@ -419,7 +434,11 @@ export const makeClient = (
     const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
 
     /** The router's method; what it throws at once, for a payload that does not fit, becomes a defect. */
-    const invoke = (ticket: Ticket, payload: unknown, options: CallOptions | undefined): unknown => {
+    const invoke = (
+      ticket: Ticket,
+      payload: unknown,
+      options: CallOptions | undefined
+    ): unknown => {
       try {
         return flat(ticket.operation.rpc._tag, payload, {
           headers: Headers.fromInput(options?.headers),
@@ -449,7 +468,9 @@ export const makeClient = (
         Effect.uninterruptibleMask((restore) => {
           const ticket = new Ticket(operation, session, callee, life)
           return restore(
-            Effect.suspend(() => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>)
+            Effect.suspend(
+              () => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
+            )
           ).pipe(
             Effect.catchCause((cause) =>
               Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>
@@ -481,7 +502,9 @@ export const makeClient = (
           yield* Effect.addFinalizer(() =>
             ticket.isOver || ticket.outgoing === undefined
               ? Effect.void
-              : Effect.flatMap(ticket.leave("left"), (left) => failUnlessEmpty(asDefects(left.cause)))
+              : Effect.flatMap(ticket.leave("left"), (left) =>
+                  failUnlessEmpty(asDefects(left.cause))
+                )
           )
           const invoked = invoke(ticket, payload, options)
           return Effect.isEffect(invoked)

@@ -18,7 +18,7 @@ import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Deframer, join } from "./protocol/Framing.ts"
+import { concat, Deframer, join } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -143,6 +143,7 @@ export class Session {
   private readonly carrier: Carrier
   private ids: DialogState.Ids
   private lastWord: FrameOf<"Bye"> | undefined
+  private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
   private wakeWriter: () => void = () => {}
 
@@ -308,11 +309,7 @@ export class Session {
     const mine = this.outgoing.get(id)
     const theirs = this.incoming.get(id)
     const arriving = this.arriving.get(id)
-    const place = DialogState.classify(
-      this.ids,
-      frame,
-      (mine ?? theirs ?? arriving) !== undefined
-    )
+    const place = DialogState.classify(this.ids, frame, (mine ?? theirs ?? arriving) !== undefined)
     if (place instanceof Violation) throw place
     if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
     if (place._tag === "Late") {
@@ -429,19 +426,19 @@ export class Session {
     return this.incoming.size + this.arriving.size >= this.own.settings.dialogs
   }
 
+  /**
+   * Gives back room for Opens, a quarter of the window at a time: the sender waits only when all of it is taken, and
+   * then more than a quarter is still to come back.
+   */
   private giveOpenRoom(bytes: number): void {
-    if (bytes > 0 && !this.isOver) {
-      this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes })
-    }
+    this.openRoomOwed += bytes
+    if (this.openRoomOwed * 4 < this.own.settings.window || this.isOver) return
+    this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes: this.openRoomOwed })
+    this.openRoomOwed = 0
   }
 
   /** Answers an Open that never becomes a dialog here. */
-  private refuse(
-    id: number,
-    operation: string,
-    why: Refused,
-    cancel?: FrameOf<"Cancel">
-  ): void {
+  private refuse(id: number, operation: string, why: Refused, cancel?: FrameOf<"Cancel">): void {
     const exit = this.callee?.refuse(operation, why, cancel) ?? {
       exit: "unimplemented" as const,
       cancelSeen: cancel !== undefined,
@@ -575,34 +572,33 @@ export class Session {
     writerScope: Scope.Closeable,
     processExit: Effect.Effect<ProcessExit> | undefined
   ): Effect.Effect<void, never, Scope.Scope> {
-    const self = this
-    return Effect.gen(function* () {
+    return Effect.gen({ self: this }, function* () {
       const written = yield* Effect.forkScoped(
-        Effect.ensuring(self.write(writer), Scope.close(writerScope, Exit.void)),
+        Effect.ensuring(this.write(writer), Scope.close(writerScope, Exit.void)),
         { startImmediately: true }
       )
-      yield* Effect.forkScoped(self.read(pull, deframer, first), { startImmediately: true })
+      yield* Effect.forkScoped(this.read(pull, deframer, first), { startImmediately: true })
       yield* Effect.forkScoped(
-        Effect.gen(function* () {
-          yield* self.end
-          self.loseCallees()
+        Effect.gen({ self: this }, function* () {
+          yield* this.end
+          this.loseCallees()
           if (processExit !== undefined) {
             // The exit of a process follows its last word by a moment, and says more.
-            self.crash = yield* Effect.timeoutOption(processExit, CrashPatience).pipe(
+            this.crash = yield* Effect.timeoutOption(processExit, CrashPatience).pipe(
               Effect.map(Option.getOrUndefined)
             )
           }
-          self.loseCallers()
+          this.loseCallers()
         }),
         { startImmediately: true }
       )
       yield* Effect.addFinalizer(() =>
-        Effect.gen(function* () {
-          self.close("ended")
+        Effect.gen({ self: this }, function* () {
+          this.close("ended")
           yield* Effect.timeoutOption(Fiber.await(written), ClosePatience)
-          self.finish({ _tag: "Closed" })
-          self.loseCallees()
-          self.loseCallers()
+          this.finish({ _tag: "Closed" })
+          this.loseCallees()
+          this.loseCallers()
         })
       )
     })
@@ -614,19 +610,6 @@ const CrashPatience = "100 millis"
 
 /** How long the last words may take to be written when a session is closed. */
 const ClosePatience = "1 second"
-
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (parts.length === 1) return parts[0]!
-  let length = 0
-  for (const part of parts) length += part.length
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.length
-  }
-  return whole
-}
 
 /**
  * Says hello, hears hello, and runs a session in the current scope; closing the scope writes what waits and says
@@ -650,7 +633,9 @@ export const make = (
     if (hello._tag !== "Hello") {
       return yield* Effect.fail(
         new HandshakeFailed(
-          hello._tag === "Bye" ? hello.detail : `the other end began with ${hello._tag} instead of Hello`,
+          hello._tag === "Bye"
+            ? hello.detail
+            : `the other end began with ${hello._tag} instead of Hello`,
           false
         )
       )

@@ -60,9 +60,7 @@ export const pack = (
   Effect.withFiber((fiber) => {
     const { context } = fiber
     const annotations = scalars(fiber.getRef(References.CurrentLogAnnotations))
-    const present = travelling.filter(
-      ({ reference }) => context.mapUnsafe.has(reference.key)
-    )
+    const present = travelling.filter(({ reference }) => context.mapUnsafe.has(reference.key))
     if (present.length === 0) {
       return Effect.succeed(annotations === undefined ? undefined : { [Annotations]: annotations })
     }
@@ -77,7 +75,10 @@ export const pack = (
               packed[reference.key] = json
             }),
             Effect.catchCause((cause) =>
-              Effect.logWarning(`The value of ${reference.key} does not encode and stays behind.`, cause)
+              Effect.logWarning(
+                `The value of ${reference.key} does not encode and stays behind.`,
+                cause
+              )
             )
           ),
         { discard: true }
@@ -110,7 +111,9 @@ export const unpack = (
     return context
   })
 
-const scalars = (annotations: Readonly<Record<string, unknown>>): Record<string, Schema.Json> | undefined => {
+const scalars = (
+  annotations: Readonly<Record<string, unknown>>
+): Record<string, Schema.Json> | undefined => {
   const entries = Object.entries(annotations).filter(
     (entry): entry is [string, string | number | boolean | null] =>
       entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1])

@@ -16,9 +16,7 @@ import { Reasons } from "./protocol/Reasons.ts"
  * A Cause of any kind as it crosses between actors. The machinery's own errors arrive as instances of their classes,
  * everything else as a defect.
  */
-export const AnyCause = Reasons(
-  Schema.suspend((): Schema.Codec<unknown, unknown> => MachineError)
-)
+export const AnyCause = Reasons(Schema.suspend((): Schema.Codec<unknown, unknown> => MachineError))
 
 /** An error in few words, for the middle of a sentence. */
 const oneLine = (error: unknown): string => {
@@ -92,7 +90,8 @@ const startSentence = (actor: string, reason: SpawnErrorReason): string => {
   switch (reason._tag) {
     case "StartFailed": {
       const exit = reason.exit === undefined ? "" : ` Its process ${describeExit(reason.exit)}.`
-      const why = reason.cause.reasons.length === 0 ? "" : ` ${oneLine(Cause.squash(reason.cause))}.`
+      const why =
+        reason.cause.reasons.length === 0 ? "" : ` ${oneLine(Cause.squash(reason.cause))}.`
       return `The actor "${actor}" did not start.${why}${exit}${lastWords(reason.stderr)}`
     }
     case "HandshakeTimeout":

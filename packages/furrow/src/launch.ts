@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { ActorExit, AnyDefinition, Client, Handlers, Portal } from "./Actor.ts"
 import * as Events from "./Events.ts"
 import * as Ladder from "./Ladder.ts"
@@ -91,8 +91,7 @@ export const launch = (
   Effect.gen(function* () {
     const name = options.name ?? actor.actorName
     const path = `${life.self.path}/${name}`
-    const fail = (reason: SpawnErrorReason) =>
-      Effect.fail(new SpawnError({ actor: path, reason }))
+    const fail = (reason: SpawnErrorReason) => Effect.fail(new SpawnError({ actor: path, reason }))
 
     // What can be refused without a process is refused before one is started.
     yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
@@ -136,7 +135,9 @@ export const launch = (
 
     // --- hello -------------------------------------------------------------------------------------------------------
 
-    const helloTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.helloTimeout ?? "10 seconds"))
+    const helloTimeout = Duration.toMillis(
+      Duration.fromInputUnsafe(options.helloTimeout ?? "10 seconds")
+    )
     const shaken = yield* Session.make({
       socket: spawned.socket,
       role: "dialled",
@@ -144,16 +145,14 @@ export const launch = (
       expected: actor.actorName,
       calls: infosOf(actor),
       processExit: exited
-    }).pipe(
-      Effect.exit,
-      Effect.timeoutOption(helloTimeout)
-    )
+    }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
     if (Option.isNone(shaken)) {
       return yield* giveUp((stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
     }
     if (Exit.isFailure(shaken.value)) {
       const failure = Cause.findErrorOption(shaken.value.cause)
-      if (Option.isNone(failure)) return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
+      if (Option.isNone(failure))
+        return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
       const { detail, lost } = failure.value
       return yield* giveUp((stderr, exit) =>
         lost
@@ -199,7 +198,10 @@ export const launch = (
     session.send({
       _tag: "Start",
       name,
-      ancestors: [...life.self.ancestors, { path: life.self.path, incarnation: life.self.incarnation }],
+      ancestors: [
+        ...life.self.ancestors,
+        { path: life.self.path, incarnation: life.self.incarnation }
+      ],
       logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
       grace: patience.terminated,
       payload: yield* argumentsCodec(session.codec, actor).encode(
@@ -213,7 +215,11 @@ export const launch = (
       Effect.onInterrupt(() =>
         Effect.gen(function* () {
           session.stoppedBy = life.self
-          yield* Ladder.climb(rungs(ref, session, spawned, exited, life), life.self, yield* Ladder.patienceLeft(patience, life))
+          yield* Ladder.climb(
+            rungs(ref, session, spawned, exited, life),
+            life.self,
+            yield* Ladder.patienceLeft(patience, life)
+          )
         })
       )
     )
@@ -226,7 +232,9 @@ export const launch = (
         said._tag === "StartFailed"
           ? yield* causeCodec(session.codec, path).decode(said.payload)
           : yield* causeOf(said as Session.SessionEnd, session, path)
-      return yield* giveUp((stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr }))
+      return yield* giveUp(
+        (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
+      )
     }
     return yield* watch(actor, life, ref, session, spawned, exit, patience)
   })
@@ -249,7 +257,8 @@ const rungs = (
           session.send({
             _tag: "Stop",
             by: session.stoppedBy ?? life.self,
-            hops: life.stopping === undefined ? [] : [...life.stopping.hops, { actor: refOf(life) }],
+            hops:
+              life.stopping === undefined ? [] : [...life.stopping.hops, { actor: refOf(life) }],
             grace
           })
         ),
@@ -299,7 +308,11 @@ const watch = (
     const stop = yield* Effect.cached(
       Effect.gen(function* () {
         const wait = yield* Ladder.patienceLeft(patience, life)
-        const stage = yield* Ladder.climb(rungs(ref, session, spawned, exited, life), session.stoppedBy ?? refOf(life), wait)
+        const stage = yield* Ladder.climb(
+          rungs(ref, session, spawned, exited, life),
+          session.stoppedBy ?? refOf(life),
+          wait
+        )
         const exit = yield* exited
         session.lose("the process is gone")
         const cause = yield* causeOf(yield* session.end, session, ref.path)
@@ -324,13 +337,21 @@ const watch = (
       Deferred.doneUnsafe(failing, Exit.void)
       const stage: LadderStage | undefined = Deferred.isDoneUnsafe(exitKnown)
         ? undefined
-        : yield* Ladder.climb({ ...rungs(ref, session, spawned, exited, life), ask: undefined }, refOf(life), patience)
+        : yield* Ladder.climb(
+            { ...rungs(ref, session, spawned, exited, life), ask: undefined },
+            refOf(life),
+            patience
+          )
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
       const exit = yield* exited
       const stderr = yield* spawned.stderrTail
       const detail =
-        end._tag === "Violation" ? end.violation.message : stage === undefined ? undefined : "its connection was lost while its process lived"
+        end._tag === "Violation"
+          ? end.violation.message
+          : stage === undefined
+            ? undefined
+            : "its connection was lost while its process lived"
       yield* crashed({
         exit,
         ...(cause === undefined ? {} : { cause }),

@@ -23,6 +23,20 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
+/** The parts of one value, put together again. */
+export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (parts.length === 1 && parts[0] !== undefined) return parts[0]
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
 /**
  * Cuts chunks into bodies. A body that lies within one chunk is a view of it, so a chunk belongs to the deframer from
  * `push` on. After a violation the connection is over: nothing more may be pushed.

@@ -23,7 +23,7 @@
  * A connection has two ends. One *dialled* (of a parent and its child: the parent), the other *accepted*. Both say
  * `Hello` at once, without waiting for the other's. Then either end may open dialogs and so be a caller; roles belong
  * to a dialog, not to a connection. `Start`, `Ready` and `StartFailed` are said once, between an actor and whoever
- * spawned it, before any dialog; a dialog opened before `Ready` waits at its sender.
+ * spawned it; the spawner opens no dialog before `Ready`, the actor may from `Start` on.
  *
  * ## Ids
  *
@@ -72,7 +72,8 @@
  * `Started`, `End` and `Exit` need no credit.
  *
  * `Open` payloads draw on one window for the whole connection (`Settings.window`, bytes), given back by `Credit` with
- * id 0 when a handler has taken the payload, or when the Open was refused. While it is at or below zero, Opens wait at
+ * id 0 when a handler has taken the payload, or when the Open was refused; in pieces, but at the latest when a quarter
+ * of the window is owed. While it is at or below zero, Opens wait at
  * their sender; one value may overdraw it. `Settings.dialogs` bounds dialogs at once: one more is answered by an Exit
  * `overloaded`. A value longer than `Settings.value` is an error at its sender.
  *

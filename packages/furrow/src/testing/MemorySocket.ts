@@ -64,8 +64,7 @@ const socket = (incoming: Pipe, outgoing: Pipe): Socket.Socket =>
     ),
     writer: Effect.acquireRelease(
       Effect.succeed({
-        write: (chunk: Uint8Array | string | Socket.CloseEvent) =>
-          outgoing.write(bytesOf(chunk)),
+        write: (chunk: Uint8Array | string | Socket.CloseEvent) => outgoing.write(bytesOf(chunk)),
         writeAll: (chunks: NonEmptyReadonlyArray<Uint8Array | string>) =>
           Effect.forEach(chunks, (chunk) => outgoing.write(bytesOf(chunk)), { discard: true })
       }),

@@ -63,7 +63,7 @@ export const sever = (portal: {
   Effect.flatMap(TestWorld, (world) => world.sever(portal.actor))
 
 /** What an actor sees of the test: the time, who runs its fibers, and where its spans and logs go. */
-const seen: ReadonlyArray<string> = [
+const seen: ReadonlySet<string> = new Set([
   Clock.Clock.key,
   Scheduler.Scheduler.key,
   Tracer.Tracer.key,
@@ -71,7 +71,7 @@ const seen: ReadonlyArray<string> = [
   References.CurrentLoggers.key,
   References.MinimumLogLevel.key,
   References.CurrentLogLevel.key
-]
+])
 
 const exitOf: Record<"Stopped" | "Orphaned" | "Failed" | "Refused", number> = {
   Stopped: 0,
@@ -185,4 +185,4 @@ export const layer = (
   )
 
 const visible = (context: Context.Context<never>): Context.Context<never> =>
-  Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => seen.includes(key))))
+  Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => seen.has(key))))
