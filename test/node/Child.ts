@@ -8,7 +8,7 @@ import { Spawner } from "furrow/Spawner"
 import type { ProcessOptions } from "furrow/Spawner"
 
 /** The actor that the children are started as. */
-export const Obedient = Actor.make("Obedient", [])
+const Obedient = Actor.make("Obedient", [])
 
 /** The module of a child that evaluates what it is sent, see `fixtures/obedient.ts`. */
 export const main = new URL("./fixtures/obedient.ts", import.meta.url)

@@ -241,3 +241,66 @@ describe("a program of one file", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe("an actor", () => {
+  it.live(
+    "is run by the file that spawns it; its programs share its group, unless told otherwise",
+    () =>
+      Effect.gen(function* () {
+        const ended = yield* (yield* Program.start("tree.ts", ["groups"])).ended
+        expect(ended.stdout).toMatch(
+          /^worker \d+\nsame true\nown true\n\[root\/Worker\] released\n$/
+        )
+        expect(ended.stderr).toBe("")
+        expect(ended.code).toBe(0)
+      }).pipe(Effect.scoped)
+  )
+
+  /** The processes of a tree that waits: the worker, and the program it has started. */
+  const waiting = Effect.fnUntraced(function* () {
+    const program = yield* Program.start("tree.ts", ["wait"])
+    const [, worker, inGroup] = yield* program.until("stdout", /worker (\d+)\nprogram (\d+)\n/)
+    yield* Effect.addFinalizer(() => Effect.sync(() => killGroup(Number(worker))))
+    return { program, pids: [Number(worker), Number(inGroup)] }
+  })
+
+  it.live("BOOT-22: is gone with its programs when the root has exited after a signal", () =>
+    Effect.gen(function* () {
+      const { pids, program } = yield* waiting()
+      program.process.kill("SIGTERM")
+      const ended = yield* program.ended
+      expect(pids.map(isAlive)).toEqual([false, false])
+      expect(ended.code).toBe(143)
+      expect(ended.stdout).toContain("[root/Worker] released\n")
+      expect(ended.stderr).toBe("")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("BOOT-23: is gone with its programs when the root was killed", () =>
+    Effect.gen(function* () {
+      const { pids, program } = yield* waiting()
+      program.process.kill("SIGKILL")
+      yield* Effect.forEach(pids, untilDead)
+      expect((yield* program.ended).signal).toBe("SIGKILL")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("BOOT-20: ends in order at a signal of its own, which is a crash for its owner", () =>
+    Effect.gen(function* () {
+      const ended = yield* (yield* Program.start("tree.ts", ["exit"])).ended
+      expect(ended.stdout).toContain("[root/Worker] released\n")
+      expect(times(ended.stderr, "ActorCrashed")).toBe(1)
+      expect(ended.stderr).toContain("exited with code 143")
+      expect(ended.code).toBe(1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that fails says so in one line, and all of it to its owner", () =>
+    Effect.gen(function* () {
+      const ended = yield* (yield* Program.start("tree.ts", ["broken"])).ended
+      expect(ended.stdout).toContain("a layer that is\n")
+      expect(ended.stderr).toBe('[root/Broken] The actor "Broken" failed: Error: a layer that is\n')
+      expect(ended.code).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+})

@@ -11,7 +11,7 @@ import type { Readable, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 
 /** How a program ended, and all it wrote. */
-export interface Ended {
+interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stdout: string

@@ -127,8 +127,6 @@ export class Session {
   crash: ProcessExit | undefined
   /** Who told the actor at the other end to stop, if this end knows. */
   stoppedBy: ActorRef | undefined
-  /** Is told of frames that belong to no dialog: `Start`, `Ready`, `StartFailed`, `Stop`. */
-  onFrame: (frame: Frame) => void = () => {}
   /** Answers the other end's Opens; without one, none is implemented. */
   callee: CalleeListener | undefined
 
@@ -146,6 +144,8 @@ export class Session {
   private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
   private wakeWriter: () => void = () => {}
+  private listener: ((frame: Frame) => void) | undefined
+  private readonly early: Array<Frame> = []
 
   /** @internal */
   constructor(
@@ -168,6 +168,15 @@ export class Session {
       push: (end, frame) => this.outbox.push(end.lane, frame),
       urgent: (frame) => this.outbox.urgent(frame)
     }
+  }
+
+  /**
+   * Is told of frames that belong to no dialog: `Start`, `Ready`, `StartFailed`, `Stop`. The first of them may arrive
+   * in one piece with the Hello; what came before there was somebody to tell is told now.
+   */
+  set onFrame(listener: (frame: Frame) => void) {
+    this.listener = listener
+    for (const frame of this.early.splice(0)) listener(frame)
   }
 
   /** Whether the connection is over, or about to be. */
@@ -298,7 +307,8 @@ export class Session {
       case "StartFailed":
       case "Stop":
       case "Pong":
-        return this.onFrame(frame)
+        if (this.listener === undefined) return void this.early.push(frame)
+        return this.listener(frame)
       default:
         return this.dispatchDialog(frame)
     }

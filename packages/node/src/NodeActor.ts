@@ -200,7 +200,7 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
  * ```
  */
 export const runMain: {
-  (program: Program<Services>, options?: Options): void
+  (program: Program<Services>): void
   <A, E>(effect: Effect.Effect<A, E, Services>, options?: Options): void
 } = <A, E>(program: Program<Services> | Effect.Effect<A, E, Services>, options?: Options): void => {
   const name = role()

@@ -1,0 +1,134 @@
+/**
+ * Two routers over one connection in memory, without a nursery, a process or a test world: what the tests of the
+ * routers stand on.
+ *
+ * Answers for an actor that is served, a client of it, and a log of every frame that crossed, readable because the
+ * codec is JSON unless a test says otherwise.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type { AnyDefinition, Client, Definition, Service } from "furrow/Actor"
+import { helloOf } from "furrow/launch"
+import type { Life } from "furrow/Life"
+import { Codec, Framing } from "furrow/protocol"
+import type { Protocol } from "furrow/protocol"
+import { makeClient, makeServer } from "furrow/Routers"
+import * as Session from "furrow/Session"
+import * as MemorySocket from "furrow/testing/MemorySocket"
+
+/** A frame that crossed, and who said it. */
+export interface Said {
+  readonly by: "caller" | "callee"
+  readonly frame: Protocol.Frame
+}
+
+/** What {@link connect} gives. */
+export interface Pair<Ops extends Rpc.Any> {
+  readonly client: Client<Ops>
+  readonly caller: Session.Session
+  readonly callee: Session.Session
+  /** Every frame after the two Hellos, in the order in which they were written. */
+  readonly said: ReadonlyArray<Said>
+  /** How many frames of this kind have crossed. */
+  readonly count: (tag: Protocol.Frame["_tag"]) => number
+  /** Cuts the connection. */
+  readonly sever: Effect.Effect<void>
+  /** Hands bytes to the callee, as if the caller had written them. */
+  readonly callerLife: Life
+  readonly calleeLife: Life
+  /** Closes the callee's server, as the end of its actor does. */
+  readonly closeServer: Effect.Effect<void>
+}
+
+/** A life outside of any tree. */
+export const lifeOf = (path: string): Life => ({
+  self: { name: path, path, incarnation: `life-of-${path}`, ancestors: [] },
+  stopping: undefined
+})
+
+const tapped = (
+  socket: Socket.Socket,
+  by: Said["by"],
+  said: Array<Said>,
+  codec: Codec.Codec
+): Socket.Socket => {
+  const deframer = new Framing.Deframer()
+  let greeted = false
+  const listen = (bytes: Uint8Array) => {
+    for (const body of deframer.push(bytes.slice())) {
+      if (greeted) said.push({ by, frame: codec.decodeFrame(body) })
+      greeted = true
+    }
+  }
+  return Socket.make({
+    reader: socket.reader,
+    writer: Effect.map(socket.writer, (writer) => ({
+      ...writer,
+      write: (chunk) =>
+        Effect.andThen(
+          Effect.sync(() => {
+            if (chunk instanceof Uint8Array) listen(chunk)
+          }),
+          writer.write(chunk)
+        )
+    }))
+  })
+}
+
+/**
+ * Serves an actor by its Layer at one end of a connection, and calls it from the other, for the length of the scope.
+ * The Layer is built in the context of the current fiber, `serverContext` added.
+ */
+export const connect = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, E, R>(
+  actor: Definition<Name, Ops, Args>,
+  layer: Layer.Layer<Service<Name>, E, R>,
+  options?: { readonly codec?: Codec.Codec; readonly calleeCodec?: Codec.Codec }
+): Effect.Effect<Pair<Ops>, E, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const definition = actor as unknown as AnyDefinition
+    const codec = options?.codec ?? Codec.json
+    const said: Array<Said> = []
+    const connection = MemorySocket.make()
+    const callerLife = lifeOf("caller")
+    const calleeLife = lifeOf("callee")
+    const open = (role: "dialled" | "accepted", by: Said["by"], life: Life) =>
+      Effect.gen(function* () {
+        return yield* Session.make({
+          socket: tapped(connection[role], by, said, codec),
+          role,
+          hello: yield* helloOf(
+            life.self.name,
+            life.self.incarnation,
+            by === "callee" ? definition : undefined
+          )
+        })
+      }).pipe(Effect.provideService(Codec.Codecs, [codec]))
+    const [caller, callee] = yield* Effect.all(
+      [open("dialled", "caller", callerLife), open("accepted", "callee", calleeLife)],
+      { concurrency: 2 }
+    ).pipe(Effect.orDie)
+    const serverScope = yield* Scope.fork(yield* Effect.scope)
+    const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), serverScope)
+    const server = yield* Scope.provide(
+      makeServer(definition, Context.get(context, actor.Service), calleeLife),
+      serverScope
+    )
+    server.attach(callee)
+    const client = yield* makeClient(definition, caller, calleeLife.self, callerLife)
+    return {
+      client: client as Client<Ops>,
+      caller,
+      callee,
+      said,
+      count: (tag) => said.filter(({ frame }) => frame._tag === tag).length,
+      sever: Effect.sync(() => connection.sever()),
+      callerLife,
+      calleeLife,
+      closeServer: Scope.close(serverScope, Effect.runSync(Effect.exit(Effect.void)))
+    }
+  })
