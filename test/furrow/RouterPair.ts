@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
@@ -38,7 +39,6 @@ export interface Pair<Ops extends Rpc.Any> {
   readonly count: (tag: Protocol.Frame["_tag"]) => number
   /** Cuts the connection. */
   readonly sever: Effect.Effect<void>
-  /** Hands bytes to the callee, as if the caller had written them. */
   readonly callerLife: Life
   readonly calleeLife: Life
   /** Closes the callee's server, as the end of its actor does. */
@@ -82,13 +82,26 @@ const tapped = (
 
 /**
  * Serves an actor by its Layer at one end of a connection, and calls it from the other, for the length of the scope.
- * The Layer is built in the context of the current fiber, `serverContext` added.
+ * The Layer is built in the context of the current fiber.
  */
-export const connect = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, E, R>(
+export const connect = <
+  Name extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  E,
+  R,
+  Called extends Rpc.Any = Ops
+>(
   actor: Definition<Name, Ops, Args>,
   layer: Layer.Layer<Service<Name>, E, R>,
-  options?: { readonly codec?: Codec.Codec; readonly calleeCodec?: Codec.Codec }
-): Effect.Effect<Pair<Ops>, E, R | Scope.Scope> =>
+  options?: {
+    readonly codec?: Codec.Codec
+    /** The definition that the caller goes by. Defaults to the callee's. */
+    readonly calls?: Definition<Name, Called, Args>
+    /** What the callee accepts, where that differs from the defaults. */
+    readonly settings?: Partial<Protocol.Settings>
+  }
+): Effect.Effect<Pair<Called>, E, R | Scope.Scope> =>
   Effect.gen(function* () {
     const definition = actor as unknown as AnyDefinition
     const codec = options?.codec ?? Codec.json
@@ -97,17 +110,19 @@ export const connect = <Name extends string, Ops extends Rpc.Any, Args extends S
     const callerLife = lifeOf("caller")
     const calleeLife = lifeOf("callee")
     const open = (role: "dialled" | "accepted", by: Said["by"], life: Life) =>
-      Effect.gen(function* () {
-        return yield* Session.make({
-          socket: tapped(connection[role], by, said, codec),
-          role,
-          hello: yield* helloOf(
-            life.self.name,
-            life.self.incarnation,
-            by === "callee" ? definition : undefined
-          )
-        })
-      }).pipe(Effect.provideService(Codec.Codecs, [codec]))
+      helloOf(life.self.name, life.self.incarnation, by === "callee" ? definition : undefined).pipe(
+        Effect.flatMap((hello) =>
+          Session.make({
+            socket: tapped(connection[role], by, said, codec),
+            role,
+            hello:
+              by === "callee"
+                ? { ...hello, settings: { ...hello.settings, ...options?.settings } }
+                : hello
+          })
+        ),
+        Effect.provideService(Codec.Codecs, [codec])
+      )
     const [caller, callee] = yield* Effect.all(
       [open("dialled", "caller", callerLife), open("accepted", "callee", calleeLife)],
       { concurrency: 2 }
@@ -119,9 +134,10 @@ export const connect = <Name extends string, Ops extends Rpc.Any, Args extends S
       serverScope
     )
     server.attach(callee)
-    const client = yield* makeClient(definition, caller, calleeLife.self, callerLife)
+    const called = (options?.calls ?? actor) as unknown as AnyDefinition
+    const client = yield* makeClient(called, caller, calleeLife.self, callerLife)
     return {
-      client: client as Client<Ops>,
+      client: client as Client<Called>,
       caller,
       callee,
       said,
@@ -129,6 +145,6 @@ export const connect = <Name extends string, Ops extends Rpc.Any, Args extends S
       sever: Effect.sync(() => connection.sever()),
       callerLife,
       calleeLife,
-      closeServer: Scope.close(serverScope, Effect.runSync(Effect.exit(Effect.void)))
+      closeServer: Scope.close(serverScope, Exit.void)
     }
   })

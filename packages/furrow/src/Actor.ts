@@ -329,8 +329,8 @@ const define = <Name extends string, Ops extends Rpc.Any, Args extends Schema.To
       ) as never,
     program: (layer) => ({
       [ProgramTypeId]: { _R: identity },
-      actor: members as never,
-      layer: layer as never
+      actor: members,
+      layer
     }),
     middleware: (middleware) =>
       define(name, group.middleware(middleware), argumentsSchema, travelling)
@@ -356,4 +356,56 @@ const routable = (operations: ReadonlyMap<string, Rpc.Any>, handlers: object): n
 
 const calleeFront = {
   accept: (started: never) => Effect.flatMap(CurrentCallee, (end) => end.accept(started))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Without Furrow
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The operations that are no dialogs: those that stock effect/rpc can carry. */
+export type CallsAndStreams<Ops extends Rpc.Any> = Ops extends Rpc.Any
+  ? [CalleeOf<Ops>] extends [never]
+    ? Ops
+    : never
+  : never
+
+/** An actor's calls and streams as stock effect/rpc takes them, see {@link stock}. */
+export interface Stock<Name extends string, Ops extends Rpc.Any> {
+  readonly group: RpcGroup.RpcGroup<Ops>
+  /** Handlers and middleware out of the actor's own Layer, which they share its state with. */
+  readonly handlers: Layer.Layer<Rpc.ToHandler<Ops> | Rpc.Middleware<Ops>, never, Service<Name>>
+}
+
+/**
+ * An actor's calls and streams for programs without Furrow: `group` for a stock `RpcServer` or `RpcClient`, `handlers`
+ * for the server. What Furrow adds (a join on cancel, deadlines, hops, the actor's bound of `concurrency`) is not there;
+ * dialogs need a session and are left out.
+ *
+ * **Example** (A counter behind a stock socket)
+ *
+ * ```ts
+ * const { group, handlers } = Actor.stock(Counter)
+ * const Server = RpcServer.layer(group).pipe(
+ *   Layer.provide([handlers, RpcServer.layerProtocolSocketServer]),
+ *   Layer.provide(CounterLive)
+ * )
+ * ```
+ */
+export const stock = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top>(
+  actor: Definition<Name, Ops, Args>
+): Stock<Name, CallsAndStreams<Ops>> => {
+  const operations = [...actor.group.requests.values()].filter((operation) => !isDialog(operation))
+  const keys = new Set<string>()
+  for (const operation of operations as ReadonlyArray<Rpc.Any>) {
+    keys.add(operation.key)
+    for (const { key } of (operation as Rpc.AnyWithProps).middlewares) keys.add(key)
+  }
+  return {
+    group: RpcGroup.make(...operations) as never,
+    handlers: Layer.effectContext(
+      Effect.map(actor.Service, ({ context }) =>
+        Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => keys.has(key))))
+      )
+    )
+  }
 }

@@ -13,13 +13,19 @@ import { DefaultWindow } from "./DialogEnd.ts"
 import type { DialogEnd } from "./DialogEnd.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
 
-/** The items of a lane as a stream: each is taken out of the window when the next is asked for. */
+/**
+ * The items of a lane as a stream: each is taken out of the window when the next is asked for. It ends with the other
+ * end's `End`. A handler whose caller is gone without one is interrupted, also here: it must not take the loss of its
+ * caller for the end of what that had to say.
+ */
 export const itemsOf = (end: DialogEnd, lane: LaneCodec<unknown>): Stream.Stream<unknown> =>
   Stream.fromPull(
     Effect.succeed(
       Effect.flatMap(end.take(1), ([bytes]) =>
         bytes === undefined
-          ? Cause.done()
+          ? end.state.role === "callee" && !end.state.receiveEnded
+            ? Effect.interrupt
+            : Cause.done()
           : Effect.map(lane.decode(bytes), (item) => [item] as const)
       )
     )

@@ -13,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { itemsOf } from "./CalleeEnd.ts"
+import { asDefects, failUnlessEmpty } from "./Dialog.ts"
 import type { Caller, Held, Left } from "./Dialog.ts"
 import type { CallerEnd, CancelWord } from "./DialogEnd.ts"
 import * as Events from "./Events.ts"
@@ -41,6 +42,8 @@ export class Ticket {
   private readonly final = Deferred.makeUnsafe<Final>()
   private readonly first = Deferred.makeUnsafe<Uint8Array | undefined>()
   private why: "left" | "cancel" | "deadline" | undefined
+  /** What this end met itself, and cancelled for. */
+  private given: Cause.Cause<unknown> | undefined
 
   constructor(operation: Operation, session: Session, actor: ActorRef, life: Life.Life) {
     this.operation = operation
@@ -83,10 +86,24 @@ export class Ticket {
   }
 
   /** The end is known now; the first one counts. */
-  finish(final: Final): void {
+  finish(end: Final): void {
+    const final =
+      this.given === undefined
+        ? end
+        : Exit.failCause(
+            Cause.fromReasons([...this.given.reasons, ...this.ownReasons(end).reasons])
+          )
     if (!Deferred.doneUnsafe(this.final, Exit.succeed(final))) return
     Deferred.doneUnsafe(this.first, Exit.succeed(undefined))
     this.onFinal(final)
+  }
+
+  /** Ends it because of what this end met: cancels, joins, and ends with that Cause first, whatever the callee says. */
+  fail(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.given ??= cause
+      return Effect.map(this.leave("left"), () => this.finish(Exit.failCause(Cause.empty)))
+    })
   }
 
   /** Cancels a callee that has not ended. */
@@ -157,7 +174,7 @@ export class Ticket {
         cause
       }),
       Effect.logWarning(
-        `${this.operation.rpc._tag} of "${this.actor.path}" failed while it ended after a cancel.`,
+        `${this.operation.rpc._tag} of "${this.actor.path}" failed, and its caller had left or did not ask.`,
         cause
       )
     )
@@ -187,9 +204,15 @@ export class Ticket {
   hold(outgoing: Outgoing, started: unknown): Held<unknown, unknown, unknown, unknown, unknown> {
     const { end } = outgoing
     const { fromCaller, fromCallee } = this.operation
+    /** Somebody who holds the dialog has met its end. */
+    let met = false
+    const ending = Effect.map(this.ended, (final) => {
+      met = true
+      return final
+    })
 
     /** The callee's failure, if it has one that was not asked for. */
-    const failure = Effect.flatMap(this.ended, (final) =>
+    const failure = Effect.flatMap(ending, (final) =>
       Exit.isFailure(final) && !this.endedAsAsked(final)
         ? Effect.failCause(final.cause)
         : Effect.void
@@ -205,7 +228,7 @@ export class Ticket {
               ? Effect.void
               : refusal === "ended" && !this.isOver
                 ? ended
-                : Effect.flatMap(this.ended, (final) => (Exit.isFailure(final) ? final : ended))
+                : Effect.flatMap(ending, (final) => (Exit.isFailure(final) ? final : ended))
           )
         ),
       messages: Stream.concat(
@@ -221,15 +244,26 @@ export class Ticket {
       ),
       end: Effect.sync(() => end.endSending()),
       cancel: Effect.asVoid(this.leave("cancel")),
-      result: Effect.flatten(this.ended),
-      exit: this.ended
+      result: Effect.flatten(ending),
+      exit: ending
     }
     return {
       caller,
       outcome: Effect.map(this.ended, (final) =>
         Exit.isSuccess(final) || this.endedAsAsked(final) ? Exit.void : Exit.failCause(final.cause)
       ),
-      leave: this.leave("left")
+      leave: this.leave("left"),
+      release: Effect.suspend(() => {
+        // A scope has no channel for typed errors: what the callee fails with as it is left becomes a defect.
+        if (!this.isOver) {
+          return Effect.flatMap(this.leave("left"), ({ cause }) =>
+            failUnlessEmpty(asDefects(cause))
+          )
+        }
+        return Effect.flatMap(this.ended, (final) =>
+          met || Exit.isSuccess(final) ? Effect.void : this.tellFailure(final.cause)
+        )
+      })
     }
   }
 }

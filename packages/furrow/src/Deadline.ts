@@ -21,6 +21,24 @@ export const CurrentDeadline = Context.Reference<number | undefined>("furrow/Dea
 /** The monotonic clock in milliseconds: it stands still while the machine sleeps, and nobody can set it. */
 const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
+/**
+ * How long a caller that leaves an operation early waits for its callee to end. Defaults to 5 seconds, and to half of
+ * what is left of its grace while the actor itself is being stopped; a bound that is given holds in both cases. When it
+ * has passed the caller goes on, and its interruption (or `Cancelled`) carries the annotation `NotJoined`.
+ *
+ * **Example** (Leaving after half a second at most)
+ *
+ * ```ts
+ * const quick = slow.client.Work({}).pipe(Effect.timeout("1 second"), Effect.provideService(Deadline.JoinBound, "500 millis"))
+ * ```
+ */
+export const JoinBound = Context.Reference<Duration.Input | undefined>(
+  "furrow/Deadline/JoinBound",
+  {
+    defaultValue: () => undefined
+  }
+)
+
 /** Milliseconds left for what the current fiber calls, at least 0; `undefined` without a deadline. */
 export const left: Effect.Effect<number | undefined> = Effect.flatMap(CurrentDeadline, (at) =>
   at === undefined ? Effect.undefined : Effect.map(now, (time) => Math.max(0, at - time))

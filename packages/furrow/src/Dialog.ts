@@ -150,8 +150,8 @@ export interface Caller<Started, FromCaller, FromCallee, Success, E> {
   /** Sends nothing more; receiving goes on. Doing it twice does nothing. */
   readonly end: Effect.Effect<void>
   /**
-   * Asks the callee to stop and waits until it has, at most 5 s by default. Then `messages` ends, `exit` is a value,
-   * and `result` fails with `Cancelled` by this actor.
+   * Asks the callee to stop and waits until it has, at most 5 s by default (see `Deadline.JoinBound`). Then `messages`
+   * ends, `exit` is a value, and `result` fails with `Cancelled` by this actor.
    */
   readonly cancel: Effect.Effect<void>
   /** The callee's last word, or its failure. Waits for it; may be asked again. */
@@ -171,6 +171,11 @@ export interface Held<Started, FromCaller, FromCallee, Success, E> {
   readonly outcome: Effect.Effect<Exit.Exit<void, E>>
   /** Cancels a callee that has not ended and joins it. */
   readonly leave: Effect.Effect<Left<E>>
+  /**
+   * The same for a scope: what the callee fails with while it is left is a defect. A failure from before that nobody has
+   * met is told of in an event and a warning.
+   */
+  readonly release: Effect.Effect<void>
 }
 
 /**
@@ -183,6 +188,19 @@ export interface Left<E> {
   readonly notJoined: Context.Context<never>
 }
 
+/** Gives an effect the interruptibility back that a region around it took, as `Effect.uninterruptibleMask` does. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/**
+ * Opens a dialog inside an uninterruptible region: it is waited for as `restore` allows, and whoever gets it has it,
+ * also if an interruption came at that very moment.
+ *
+ * @internal
+ */
+export type Open<Started, FromCaller, FromCallee, Success, E> = (
+  restore: Restore
+) => Effect.Effect<Held<Started, FromCaller, FromCallee, Success, E>, E>
+
 /**
  * A dialog about to be opened. As an effect it opens the dialog for a scope: leaving the scope cancels a callee that
  * has not ended and joins it. With {@link use} it is opened for a block.
@@ -193,10 +211,10 @@ export class Opening<Started, FromCaller, FromCallee, Success, E> extends Effect
   Scope.Scope
 > {
   /** @internal */
-  readonly open: Effect.Effect<Held<Started, FromCaller, FromCallee, Success, E>, E>
+  readonly open: Open<Started, FromCaller, FromCallee, Success, E>
 
   /** @internal */
-  constructor(open: Effect.Effect<Held<Started, FromCaller, FromCallee, Success, E>, E>) {
+  constructor(open: Open<Started, FromCaller, FromCallee, Success, E>) {
     super()
     this.open = open
   }
@@ -206,12 +224,12 @@ export class Opening<Started, FromCaller, FromCallee, Success, E> extends Effect
     E,
     Scope.Scope
   > {
-    return Effect.acquireRelease(
-      this.open,
-      // A scope has no channel for typed errors: what the callee's finalizers failed with becomes a defect.
-      (held) => Effect.flatMap(held.leave, (left) => failUnlessEmpty(asDefects(left.cause))),
-      { interruptible: true }
-    ).pipe(Effect.map((held) => held.caller))
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.map(
+        Effect.acquireRelease(this.open(restore), (held) => held.release),
+        (held) => held.caller
+      )
+    )
   }
 }
 
@@ -245,7 +263,7 @@ export const use =
   (opening: Opening<Started, FromCaller, FromCallee, Success, E>): Effect.Effect<A, E | E2, R2> =>
     Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
-        const held = yield* restore(opening.open)
+        const held = yield* opening.open(restore)
         const running = yield* Effect.forkChild(restore(Effect.suspend(() => body(held.caller))), {
           uninterruptible: "inherit"
         })

@@ -138,8 +138,9 @@ export class DialogEnd {
   // -------------------------------------------------------------------------------------------------------------------
 
   /**
-   * Takes between one and `max` items, in order, waiting for the first; none when no more will come. What the last
-   * `take` handed out counts as taken out now, and is given back as credit.
+   * Takes between one and `max` items, in order, waiting for the first; none when no more will come, or none need come
+   * because the dialog was cancelled. What the last `take` handed out counts as taken out now, and is given back as
+   * credit.
    */
   take(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
     return Effect.suspend(() => {
@@ -155,7 +156,7 @@ export class DialogEnd {
       for (const item of taken) this.handedOut.bytes += item.length
       return Effect.succeed(taken)
     }
-    if (this.drained) return Effect.succeed([])
+    if (this.drained || this.state.cancelled) return Effect.succeed([])
     return Effect.flatMap(
       Effect.callback<void>((resume) => {
         const taker = () => resume(Effect.void)
@@ -215,7 +216,10 @@ export class DialogEnd {
           : undefined
       }
       case "Item": {
-        this.items.push(this.whole(frame.payload))
+        const item = this.whole(frame.payload)
+        // A caller that has cancelled takes nothing more; what was under way is let pass.
+        if (this.state.cancelled && this.state.role === "caller") return undefined
+        this.items.push(item)
         this.wakeTakers()
         return undefined
       }
@@ -236,6 +240,9 @@ export class DialogEnd {
       case "Started":
         return this.whole(frame.payload)
       case "Cancel":
+        // The caller grants no credit any more, and need not say End: nobody may wait for either.
+        this.releaseSenders()
+        this.wakeTakers()
         return undefined
     }
   }

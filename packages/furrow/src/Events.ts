@@ -50,7 +50,7 @@ export type Event =
       readonly fiber: number
       readonly waited: number
     }
-  /** A callee that was cancelled failed while it ended; its caller may have no channel left to hear of it. */
+  /** A callee failed whose caller had left, or did not ask: it may have no channel left to hear of it. */
   | {
       readonly _tag: "FailedWhileEnding"
       readonly actor: ActorRef

@@ -5,12 +5,14 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { SelfInfo } from "./Actor.ts"
+import { JoinBound } from "./Deadline.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 
-/** How long a caller that leaves waits for the callee's end, in milliseconds: 5 s. */
-const JoinBound = 5000
+/** How long a caller that leaves waits for the callee's end by default, in milliseconds: 5 s. */
+const DefaultJoinBound = 5000
 
 /** Who told an actor to stop, by which way, and until when (milliseconds of the monotonic clock) it may take. */
 export interface Stopping {
@@ -36,8 +38,15 @@ export const now: Effect.Effect<number> = Effect.map(
   (nanos) => Number(nanos) / 1e6
 )
 
-/** How long a join may take now, in milliseconds: 5 s, or half of the grace that a stop has left. */
+/** How long a join may take now, in milliseconds: `JoinBound`, 5 s, or half of the grace that a stop has left. */
 export const joinBound = (life: Life): Effect.Effect<number> =>
-  life.stopping === undefined
-    ? Effect.succeed(JoinBound)
-    : Effect.map(now, (time) => Math.max(0, (life.stopping?.until ?? time) - time) / 2)
+  Effect.flatMap(JoinBound, (given) => {
+    const bound =
+      given === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(given))
+    const { stopping } = life
+    return stopping === undefined
+      ? Effect.succeed(bound ?? DefaultJoinBound)
+      : Effect.map(now, (time) =>
+          Math.min(bound ?? Infinity, Math.max(0, stopping.until - time) / 2)
+        )
+  })

@@ -9,7 +9,7 @@ import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import type { AnyDefinition } from "./Actor.ts"
-import { DecodeError, EncodeError } from "./CodecError.ts"
+import { DecodeError, EncodeError, issueOf } from "./CodecError.ts"
 import type { LaneName } from "./CodecError.ts"
 import { lanesOf } from "./Dialog.ts"
 import type { Codec } from "./protocol/Codec.ts"
@@ -67,9 +67,9 @@ export const laneCodec = <S extends Schema.Constraint>(
 ): LaneCodec<S["Type"]> => {
   const payload = codec.payload(schema)
   const unfit = (error: Schema.SchemaError) =>
-    Effect.die(new EncodeError({ operation, lane, issue: error.message }))
+    Effect.die(new EncodeError({ operation, lane, issue: issueOf(error) }))
   const misfit = (error: Schema.SchemaError) =>
-    Effect.die(new DecodeError({ operation, lane, issue: error.message }))
+    Effect.die(new DecodeError({ operation, lane, issue: issueOf(error) }))
   return {
     encode: (value, limit) =>
       // A codec may ask for services of the actor it runs in; they are in the context of the fiber that runs it.
@@ -79,7 +79,7 @@ export const laneCodec = <S extends Schema.Constraint>(
               new EncodeError({
                 operation,
                 lane,
-                issue: `it takes ${bytes.length} bytes, and the other end takes at most ${limit}`
+                issue: `it takes ${bytes.length} bytes, and the other end takes at most ${limit}. Send it in pieces, as a stream`
               })
             )
           : Effect.succeed(bytes)

@@ -99,19 +99,17 @@ export class Outbox {
   /** Forgets what a dialog had still to write. */
   drop(lane: OutboxLane): void {
     const first = lane.parcels[0]
-    if (first?.lane === "open" && !this.waiting.includes(lane)) {
-      // What the peer never gets, it never gives back.
-      this.openCredit += first.payload.length - first.offset
-    }
     lane.parcels.length = 0
     lane.queued = false
+    const inWaiting = this.waiting.indexOf(lane)
+    if (inWaiting >= 0) return void this.waiting.splice(inWaiting, 1)
     const inRing = this.ring.indexOf(lane)
     if (inRing >= 0) this.ring.splice(inRing, 1)
-    const inWaiting = this.waiting.indexOf(lane)
-    if (inWaiting >= 0) this.waiting.splice(inWaiting, 1)
+    // What the peer never gets, it never gives back.
+    if (first?.lane === "open") this.grantOpens(first.payload.length - first.offset)
   }
 
-  /** The peer has room for this many more bytes of Open payloads. */
+  /** There is room for this many more bytes of Open payloads: the peer has said so, or they were given up. */
   grantOpens(bytes: number): void {
     this.openCredit += bytes
     while (this.openCredit > 0) {

@@ -57,26 +57,33 @@ const sentence = (
   operation: string | undefined,
   reason: PortalErrorReason
 ): string => {
-  const what = operation === undefined ? `"${actor}"` : `"${actor}" in ${operation}`
+  const what = operation === undefined ? `"${actor}"` : `${operation} of "${actor}"`
   switch (reason._tag) {
-    case "Disconnected":
-      return reason.crash === undefined
-        ? `Lost the connection to ${what}${reason.detail === undefined ? "" : ` (${reason.detail})`}. What was under way may or may not have happened; start over with a new portal.`
-        : `Lost ${what}: its process ${describeExit(reason.crash)}. What was under way may or may not have happened; start over with a new portal.`
+    case "Disconnected": {
+      const how =
+        reason.crash === undefined
+          ? `the connection to "${actor}" is lost${reason.detail === undefined ? "" : ` (${reason.detail})`}`
+          : `the process of "${actor}" ${describeExit(reason.crash)}`
+      return operation === undefined
+        ? `${capital(how)}. Start over with a new portal.`
+        : `${operation} has no answer, because ${how}. It may or may not have been carried out; start over with a new portal.`
+    }
     case "Cancelled":
-      return `${what} was cancelled by "${reason.by.path}".`
+      return `${what} was cancelled on purpose, by "${reason.by.path}".`
     case "Overloaded":
-      return `${what} has as many dialogs open as it takes; try again later, or raise its limit.`
+      return `${what} was refused: the actor has as many dialogs open as it takes. Try again later, or keep fewer open at once.`
     case "Unimplemented":
-      return `${what} does not serve the operation ${reason.operation}; the two programs are of different versions, or it was not given with "serve".`
+      return `"${actor}" does not serve ${reason.operation}: the two programs are of different versions, or the operations of a parent were not given to its child with the spawn option "serve".`
     case "DeadlineExceeded":
-      return `The time given for ${what} has passed.`
+      return `${what} was cancelled: it had not ended when the time given with Deadline.within had passed.`
     case "Ended":
-      return `The dialog with ${what} has ended; nothing more can be sent.`
+      return `Nothing more can be sent in ${what}: the dialog has ended, or this end of it has.`
     case "Revoked":
-      return `The owner of this capability of ${what} took it back.`
+      return `${what} cannot be used any more: the owner of this capability took it back.`
   }
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** An operation could not be carried out, for a reason that is not the operation's own. */
 export class PortalError extends Schema.TaggedError<PortalError>()("PortalError", {

@@ -33,8 +33,8 @@ import * as Tracer from "effect/Tracer"
 import type { AnyDefinition, CallOptions, Handlers } from "./Actor.ts"
 import * as CalleeEnd from "./CalleeEnd.ts"
 import { Ticket } from "./CallerEnd.ts"
-import { EncodeError } from "./CodecError.ts"
-import { CurrentDeadline, left as timeLeft } from "./Deadline.ts"
+import { EncodeError, issueOf } from "./CodecError.ts"
+import { CurrentDeadline, JoinBound, left as timeLeft } from "./Deadline.ts"
 import {
   asDefects,
   ContractBroken,
@@ -143,7 +143,10 @@ export const makeServer = (
         values,
         (value) =>
           Effect.flatMap(request.operation.fromCallee.encode(value, request.limit), (bytes) =>
-            request.incoming.end.send(bytes)
+            Effect.flatMap(request.incoming.end.send(bytes), (refusal) =>
+              // The caller is gone, and this handler's interruption is on its way.
+              refusal === undefined ? Effect.void : Effect.interrupt
+            )
           ),
         { discard: true }
       )
@@ -279,10 +282,16 @@ const withScopeFailures = (
   if (Exit.isSuccess(held)) return done
   const reasons = [...held.cause.reasons]
   for (const reason of done.cause.reasons) {
-    if (!reasons.some((known) => known === reason || sameEvent(known, reason))) reasons.push(reason)
+    const isKnown = (known: Cause.Reason<unknown>) =>
+      known === reason || sameEvent(known, reason) || becameDefect(known, reason)
+    if (!reasons.some(isKnown)) reasons.push(reason)
   }
   return Exit.failCause(Cause.fromReasons(reasons))
 }
+
+/** A scope that fails to close makes a defect of the error that it was closed with. */
+const becameDefect = (error: Cause.Reason<unknown>, defect: Cause.Reason<unknown>): boolean =>
+  Cause.isFailReason(error) && Cause.isDieReason(defect) && error.error === defect.defect
 
 const traced = <A, E, R>(request: Request, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
@@ -325,14 +334,19 @@ export const makeClient = (
     const operations = operationsOf(session.codec, actor)
 
     const gone = (operation: Operation) =>
-      Effect.failCause(
-        portalError(
-          operation,
-          callee.path,
-          new Disconnected({
-            ...(session.crash === undefined ? {} : { crash: session.crash }),
-            detail: session.lostDetail ?? "the connection has ended"
-          })
+      Effect.andThen(
+        session.explained,
+        Effect.suspend(() =>
+          Effect.failCause(
+            portalError(
+              operation,
+              callee.path,
+              new Disconnected({
+                ...(session.crash === undefined ? {} : { crash: session.crash }),
+                detail: session.lostDetail ?? "the connection has ended"
+              })
+            )
+          )
         )
       )
 
@@ -372,25 +386,42 @@ export const makeClient = (
         )
         if (outgoing === undefined) return yield* gone(operation)
         ticket.outgoing = outgoing
-        const delivered = operation.kind === "stream" ? pump(ticket, request.id) : Effect.void
+        const delivered =
+          operation.kind === "stream" ? pump(ticket, request.id) : Effect.succeed(Exit.void)
         const timer =
-          patience === undefined ? undefined : runFork(Effect.delay(ticket.expire(), patience))
+          patience === undefined
+            ? undefined
+            : runFork(
+                Effect.provideService(ticket.expire(), JoinBound, yield* JoinBound).pipe(
+                  Effect.delay(patience)
+                )
+              )
         ticket.onFinal = (final) => {
           if (timer !== undefined) runFork(Fiber.interrupt(timer))
           runFork(
-            Effect.andThen(
+            Effect.flatMap(
               // Items that came before a good end are delivered before it; a failure overtakes them.
-              Exit.isSuccess(final) ? delivered : Effect.void,
-              Effect.suspend(() =>
-                deliver({ _tag: "Exit", clientId: 0, requestId: request.id, exit: final as never })
-              )
+              Exit.isSuccess(final) ? delivered : Effect.succeed(final),
+              (delivered) =>
+                deliver({
+                  _tag: "Exit",
+                  clientId: 0,
+                  requestId: request.id,
+                  exit: (Exit.isSuccess(delivered) ? final : delivered) as never
+                })
             )
           )
         }
       })
 
-    /** Takes a stream's items and hands them to the router as its consumer has room; ends when they have run out. */
-    const pump = (ticket: Ticket, requestId: RequestId): Effect.Effect<unknown> => {
+    /**
+     * Takes a stream's items and hands them to the router as its consumer has room. Gives how that ended: when they have
+     * run out, or with one that did not fit, for which the stream is then cancelled.
+     */
+    const pump = (
+      ticket: Ticket,
+      requestId: RequestId
+    ): Effect.Effect<Exit.Exit<unknown, unknown>> => {
       const { end } = ticket.outgoing!
       const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), ([first, ...rest]) =>
         first === undefined
@@ -404,15 +435,7 @@ export const makeClient = (
               Effect.andThen(() => loop)
             )
       )
-      const pumping = runFork(
-        Effect.catchCause(loop, (cause) =>
-          Effect.sync(() => {
-            ticket.cancel("left")
-            ticket.finish(Exit.failCause(cause))
-          })
-        )
-      )
-      return Fiber.await(pumping)
+      return Fiber.await(runFork(Effect.onError(loop, (cause) => ticket.fail(cause))))
     }
 
     const router = yield* RpcClient.makeNoSerialization(groupOf(actor), {
@@ -449,7 +472,7 @@ export const makeClient = (
           new EncodeError({
             operation: ticket.operation.name,
             lane: "payload",
-            issue: thrown instanceof Error ? thrown.message : String(thrown)
+            issue: issueOf(thrown)
           })
         )
       }
@@ -514,31 +537,39 @@ export const makeClient = (
       )
 
     const dialog = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
-      new Opening(
+      new Opening((restore) =>
         inSpan(
           operation,
-          Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              const ticket = new Ticket(operation, session, callee, life)
-              const caller = yield* Effect.context<never>()
-              const request = invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
-              Effect.runForkWith(caller)(request).addObserver((exit) => ticket.finish(exit))
-              const first = yield* Effect.exit(restore(ticket.started))
-              if (Exit.isFailure(first)) return yield* leaveAfter(ticket, first.cause)
-              if (first.value === undefined || ticket.outgoing === undefined) {
-                yield* Effect.flatten(ticket.ended)
-                return yield* Effect.die(
-                  new ContractBroken({
-                    operation: operation.name,
-                    detail: "its callee ended well without having said its first word"
-                  })
-                )
-              }
-              const started = yield* Effect.exit(operation.started.decode(first.value))
-              if (Exit.isFailure(started)) return yield* leaveAfter(ticket, started.cause)
-              return ticket.hold(ticket.outgoing, started.value)
+          Effect.gen(function* () {
+            const ticket = new Ticket(operation, session, callee, life)
+            const request = Effect.runForkWith(yield* Effect.context<never>())(
+              invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
+            )
+            let left = false
+            request.addObserver((exit) => {
+              // Once the caller has left, the end is the callee's last word, and not that of this fiber.
+              if (!left) ticket.finish(exit)
             })
-          )
+            const first = yield* Effect.exit(restore(ticket.started))
+            if (Exit.isFailure(first)) {
+              left = true
+              // It may not even have been opened yet, and then it must not be.
+              yield* Fiber.interrupt(request)
+              return yield* leaveAfter(ticket, first.cause)
+            }
+            if (first.value === undefined || ticket.outgoing === undefined) {
+              yield* Effect.flatten(ticket.ended)
+              return yield* Effect.die(
+                new ContractBroken({
+                  operation: operation.name,
+                  detail: "its callee ended well without having said its first word"
+                })
+              )
+            }
+            const started = yield* Effect.exit(operation.started.decode(first.value))
+            if (Exit.isFailure(started)) return yield* leaveAfter(ticket, started.cause)
+            return ticket.hold(ticket.outgoing, started.value)
+          })
         )
       )
 

@@ -141,6 +141,8 @@ export class Session {
   private readonly carrier: Carrier
   private ids: DialogState.Ids
   private lastWord: FrameOf<"Bye"> | undefined
+  /** What the other end may still send of Open payloads; one value may overdraw it. */
+  private openRoom: number
   private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
   private wakeWriter: () => void = () => {}
@@ -159,6 +161,7 @@ export class Session {
     this.codec = codec
     this.own = options.hello
     this.ids = DialogState.ids(options.role)
+    this.openRoom = options.hello.settings.window
     this.outbox = new Outbox(
       peer.settings.window,
       (lane) => this.drawId(lane),
@@ -208,6 +211,11 @@ export class Session {
   /** Waits until everybody who waited for the other end has been told of the end of the connection. */
   get settled(): Effect.Effect<void> {
     return Deferred.await(this.told)
+  }
+
+  /** Waits, if the connection was lost a moment ago, until it is known why: callers are told then. */
+  get explained(): Effect.Effect<void> {
+    return Deferred.isDoneUnsafe(this.ended) ? this.settled : Effect.void
   }
 
   /** The process at the other end is known to be gone: whatever the socket says, so is the connection. */
@@ -322,12 +330,17 @@ export class Session {
     const place = DialogState.classify(this.ids, frame, (mine ?? theirs ?? arriving) !== undefined)
     if (place instanceof Violation) throw place
     if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
-    if (place._tag === "Late") {
-      if (frame._tag === "Open" || (frame._tag === "More" && frame.lane === "open")) {
-        this.giveOpenRoom(frame.payload.length)
+    if (frame._tag === "Open" || (frame._tag === "More" && frame.lane === "open")) {
+      if (place._tag === "Open" && this.openRoom <= 0) {
+        throw new Violation({
+          rule: "OpenWithoutRoom",
+          detail: `${frame._tag} while the window for Opens is full`
+        })
       }
-      return
+      this.openRoom -= frame.payload.length
+      if (place._tag === "Late") this.giveOpenRoom(frame.payload.length)
     }
+    if (place._tag === "Late") return
     if (mine !== undefined) return this.toCaller(mine, frame)
     if (theirs !== undefined) return this.toCallee(theirs, frame)
     if (place._tag === "Open") this.ids = DialogState.opened(this.ids, id)
@@ -365,6 +378,9 @@ export class Session {
           return this.refuse(id, "", "overloaded")
         }
         if (frame.lane !== "open") break
+        if (frame.payload.length === 0) {
+          throw new Violation({ rule: "UnexpectedFrame", detail: "a part without bytes" })
+        }
         arriving.parts.push(frame.payload)
         arriving.length += frame.payload.length
         if (arriving.length > this.own.settings.value) {
@@ -444,6 +460,7 @@ export class Session {
     this.openRoomOwed += bytes
     if (this.openRoomOwed * 4 < this.own.settings.window || this.isOver) return
     this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes: this.openRoomOwed })
+    this.openRoom += this.openRoomOwed
     this.openRoomOwed = 0
   }
 

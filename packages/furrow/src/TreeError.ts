@@ -9,22 +9,36 @@ import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import { PortalError } from "./PortalError.ts"
 import { describeExit, ProcessExit } from "./ProcessExit.ts"
+import { Defect } from "./protocol/Defect.ts"
 import { ActorRef } from "./protocol/Identity.ts"
 import { Reasons } from "./protocol/Reasons.ts"
 
 /**
  * A Cause of any kind as it crosses between actors. The machinery's own errors arrive as instances of their classes,
- * everything else as a defect.
+ * any other as what `Defect` makes of it: its name, message and fields, without its class.
  */
-export const AnyCause = Reasons(Schema.suspend((): Schema.Codec<unknown, unknown> => MachineError))
+export const AnyCause = Reasons(Schema.suspend((): Schema.Codec<unknown, unknown> => AnyError))
 
-/** An error in few words, for the middle of a sentence. */
-const oneLine = (error: unknown): string => {
+/** An error in few words, for the middle of a sentence: its first line, without a full stop. */
+const inShort = (error: unknown): string => {
   try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    const text =
+      error instanceof Error && error.name !== "Error" && !isOurs(error)
+        ? `${error.name}: ${error.message}`
+        : error instanceof Error
+          ? error.message
+          : String(error)
+    return text.split("\n", 1)[0]!.replace(/[.:]$/, "")
   } catch {
     return "an error that cannot be shown"
   }
+}
+
+/** A Cause in few words: its first error, and how many there are beside it. */
+const causeInShort = (cause: Cause.Cause<unknown>): string => {
+  const errors = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  const others = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ""
+  return errors.length === 0 ? "it was interrupted" : inShort(Cause.squash(cause)) + others
 }
 
 const lastWords = (stderr: string | undefined): string =>
@@ -89,21 +103,24 @@ export type SpawnErrorReason = typeof SpawnErrorReason.Type
 const startSentence = (actor: string, reason: SpawnErrorReason): string => {
   switch (reason._tag) {
     case "StartFailed": {
-      const exit = reason.exit === undefined ? "" : ` Its process ${describeExit(reason.exit)}.`
-      const why =
-        reason.cause.reasons.length === 0 ? "" : ` ${oneLine(Cause.squash(reason.cause))}.`
-      return `The actor "${actor}" did not start.${why}${exit}${lastWords(reason.stderr)}`
+      const told = reason.cause.reasons.length > 0
+      const parts: Array<string> = []
+      if (told) parts.push(causeInShort(reason.cause))
+      if (reason.exit !== undefined) parts.push(`its process ${describeExit(reason.exit)}`)
+      const why = parts.length === 0 ? "" : `: ${parts.join("; ")}`
+      // What it could still say itself says more than what it wrote, which was passed on already.
+      return `The actor "${actor}" did not start${why}.${told ? "" : lastWords(reason.stderr)}`
     }
     case "HandshakeTimeout":
-      return `The process of "${actor}" did not say hello within ${reason.waited} ms and was ended. Does its main module call NodeActor.runMain (or NodeActor.main) with this actor's program?${lastWords(reason.stderr)}`
+      return `The process of "${actor}" did not say hello within ${reason.waited} ms and was ended. Does its main module call NodeActor.runMain (or NodeActor.main) with this actor's program? If it only needs longer, raise "helloTimeout".${lastWords(reason.stderr)}`
     case "HandshakeRefused":
-      return `The actor "${actor}" was refused: ${reason.detail}`
+      return `The actor "${actor}" was not started, because the two programs do not fit: ${reason.detail}`
     case "StartTimeout":
       return `The Layer of "${actor}" was not built within ${reason.waited} ms and the actor was ended; raise "startTimeout" if it needs longer.${lastWords(reason.stderr)}`
     case "NurseryClosed":
-      return `The actor "${actor}" was not started: its nursery has ended or is ending.`
+      return `The actor "${actor}" was not started: its nursery has ended or is ending. Spawn it while the body of its block runs.`
     case "LimitReached":
-      return `The actor "${actor}" was not started: ${reason.detail}`
+      return `The actor "${actor}" was not started: ${reason.detail}. End some actors first, or raise the limit.`
   }
 }
 
@@ -133,25 +150,22 @@ export type LadderStage = typeof LadderStage.Type
  * `stderr` the last of what it wrote there (at most 16 KiB), `stage` the stage of the ladder that ended it, `detail`
  * what else is known, in words.
  */
-export const CrashCause = Schema.Struct({
+export class CrashCause extends Schema.Class<CrashCause>("CrashCause")({
   exit: Schema.optional(ProcessExit),
   cause: Schema.optional(AnyCause),
   stderr: Schema.optional(Schema.String),
   stage: Schema.optional(LadderStage),
   detail: Schema.optional(Schema.String)
-})
-
-/** See the schema. */
-export interface CrashCause extends Schema.Schema.Type<typeof CrashCause> {}
-
-/** What is known of a death, as the end of a sentence: `its process was ended by SIGKILL`. */
-export const describeCrash = (crash: CrashCause): string => {
-  const parts: Array<string> = []
-  if (crash.cause !== undefined) parts.push(oneLine(Cause.squash(crash.cause)))
-  if (crash.exit !== undefined) parts.push(`its process ${describeExit(crash.exit)}`)
-  if (crash.detail !== undefined) parts.push(crash.detail)
-  if (parts.length === 0) parts.push("it ended without being asked to")
-  return `${parts.join("; ")}.${lastWords(crash.stderr)}`
+}) {
+  /** What is known of the death, as the end of a sentence: `its process was ended by SIGKILL`. */
+  override toString(): string {
+    const parts: Array<string> = []
+    if (this.cause !== undefined) parts.push(causeInShort(this.cause))
+    if (this.exit !== undefined) parts.push(`its process ${describeExit(this.exit)}`)
+    if (this.detail !== undefined) parts.push(this.detail)
+    if (parts.length === 0) parts.push("it ended without being asked to")
+    return parts.join("; ")
+  }
 }
 
 /** An actor of a nursery ended without having been asked to, and the block has ended with it. */
@@ -160,7 +174,9 @@ export class ActorCrashed extends Schema.TaggedError<ActorCrashed>()("ActorCrash
   cause: CrashCause
 }) {
   override get message() {
-    return `The actor "${this.actor.path}" crashed: ${describeCrash(this.cause)}`
+    // What it could still say itself says more than what it wrote, which was passed on already.
+    const words = this.cause.cause === undefined ? lastWords(this.cause.stderr) : ""
+    return `The actor "${this.actor.path}" crashed: ${String(this.cause)}.${words}`
   }
 }
 
@@ -169,8 +185,15 @@ export class ForkFailed extends Schema.TaggedError<ForkFailed>()("ForkFailed", {
   cause: AnyCause
 }) {
   override get message() {
-    return `A fiber started with Nursery.fork failed: ${oneLine(Cause.squash(this.cause))}`
+    return `A fiber started with Nursery.fork failed: ${causeInShort(this.cause)}.`
   }
 }
 
-const MachineError = Schema.Union([ActorCrashed, ForkFailed, SpawnError, PortalError])
+/** The machinery's own errors say what they are in their first words. */
+const isOurs = (error: unknown): boolean =>
+  error instanceof ActorCrashed ||
+  error instanceof ForkFailed ||
+  error instanceof SpawnError ||
+  error instanceof PortalError
+
+const AnyError = Schema.Union([ActorCrashed, ForkFailed, SpawnError, PortalError, Defect])

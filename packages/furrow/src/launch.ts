@@ -31,13 +31,14 @@ import { Spawner } from "./Spawner.ts"
 import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
 import {
   AnyCause,
+  CrashCause,
   HandshakeRefused,
   HandshakeTimeout,
   SpawnError,
   StartFailed,
   StartTimeout
 } from "./TreeError.ts"
-import type { CrashCause, LadderStage, SpawnErrorReason } from "./TreeError.ts"
+import type { LadderStage, SpawnErrorReason } from "./TreeError.ts"
 
 /** What an actor is launched from. */
 export interface LaunchOptions extends LifeOptions, ProcessOptions {
@@ -299,10 +300,12 @@ const watch = (
     const ended = Deferred.makeUnsafe<ActorExit>()
     let asked = false
 
-    const crashed = (cause: CrashCause) =>
-      Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Crashed", cause }))
+    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) => {
+      const cause = new CrashCause(known)
+      return Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Crashed", cause }))
         ? Events.publish({ _tag: "Crashed", actor: ref, cause })
         : Effect.void
+    }
 
     /** Ends it; whoever comes second waits for the same end. */
     const stop = yield* Effect.cached(

@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import type * as Path from "effect/Path"
 import * as ChildProcess from "effect/process/ChildProcess"
 import {
@@ -25,6 +24,7 @@ import type { Program } from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import type { Spawner } from "furrow/Spawner"
 import { basename } from "node:path"
+import { report } from "./internal/Report.ts"
 import { exitFlushed, runMain as runMainFiber } from "./internal/Signals.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as NodeSpawner from "./NodeSpawner.ts"
@@ -115,12 +115,6 @@ const asRoot = (name: string): string =>
 export interface Options {
   /** Whether a failure is printed to stderr. Defaults to `true`; the exit code is the same. */
   readonly reportErrors?: boolean | undefined
-}
-
-/** Prints a failure once. Interruption alone is not one. */
-const report = (cause: Cause.Cause<unknown>): void => {
-  if (Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))) return
-  Effect.runFork(Effect.provideService(Effect.logError(cause), Logger.LogToStderr, true))
 }
 
 const oneLine = (cause: Cause.Cause<unknown>): string => {

@@ -33,8 +33,9 @@
  * crosses an `Exit` in lawful traffic. Id 0 is the connection itself.
  *
  * A connection is closed with a named reason (a `Violation`, told in `Bye`) on: an id never opened, a second `Open`
- * of a dialog that lives, an id of the wrong parity, an `Item` without credit, a frame out of order, a frame that is
- * malformed or longer than the limit. Nothing else on either side is harmed by it.
+ * of a dialog that lives, an id of the wrong parity, an `Item` without credit, an `Open` begun while the window for Opens
+ * is full, a frame out of order, a frame that is malformed or longer than the limit. Nothing else on either side is
+ * harmed by it.
  *
  * ## Framing
  *
@@ -333,6 +334,7 @@ export class Violation extends Schema.TaggedError<Violation>()("Violation", {
     "OpenedTwice",
     "WrongParity",
     "ItemWithoutCredit",
+    "OpenWithoutRoom",
     "ItemBeforeStarted",
     "StartedTwice",
     "AfterEnd",

@@ -1,0 +1,121 @@
+/**
+ * The two worlds that the contract suite runs in, behind one face.
+ *
+ * Answers for what differs between them: where actors live, how time passes, how one dies, and how an observer sees
+ * that it is gone. What must hold is in the suites, and is the same.
+ */
+import * as NodeActor from "@furrow/node/NodeActor"
+import { it as effectIt } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import type * as Actor from "furrow/Actor"
+import type { ActorRef } from "furrow/protocol"
+import type { Spawner } from "furrow/Spawner"
+import { TestWorld } from "furrow/testing"
+import { readFileSync } from "node:fs"
+import { programs } from "./fixtures/programs.ts"
+
+/** What a test of the suite may need. */
+export type Given = Spawner | FileSystem.FileSystem | TestWorld.TestWorld | Scope.Scope
+
+/** A door to an actor, as far as the observer needs one. */
+interface Door {
+  readonly actor: ActorRef
+  readonly pid: number | undefined
+}
+
+/** One world. */
+export interface World {
+  readonly name: "test world" | "processes"
+  /** A test in this world. */
+  readonly it: (
+    name: string,
+    effect: () => Effect.Effect<unknown, unknown, Given>,
+    options?: { readonly timeout?: number }
+  ) => void
+  /** Where a fixture's actor is started from. */
+  readonly main: { readonly main?: URL }
+  /** Lets time pass: the test clock moves; in the real world time passes by itself. */
+  readonly elapse: (duration: Duration.Input) => Effect.Effect<void>
+  /** Ends an actor's process as nobody asked for. */
+  readonly crash: (door: Door, signal?: "SIGKILL") => Effect.Effect<void, never, TestWorld.TestWorld>
+  /** Whether an observer from outside finds nothing of the actor's process any more. */
+  readonly isGone: (door: Door) => boolean
+  /** What this world can do. */
+  readonly can: {
+    /** Signals, exit codes, standard output, a process table. */
+    readonly processes: boolean
+    /** Moving the clock. */
+    readonly time: boolean
+  }
+}
+
+/** The one place that says how patient tests are: milliseconds for a quiet machine, made fit for a busy one. */
+export const patience = (millis: number): number => millis * 10 + 5000
+
+const children = new URL("./children.main.ts", import.meta.url)
+
+/** Fibers under the test clock. */
+export const testWorld: World = {
+  name: "test world",
+  it: (name, effect, options) =>
+    effectIt.effect(
+      name,
+      () =>
+        Effect.asVoid(effect()).pipe(
+          Effect.provide(TestWorld.layer(programs)),
+          Effect.provide(NodeActor.layer)
+        ),
+      options?.timeout ?? 20_000
+    ),
+  main: {},
+  elapse: (duration) => TestClock.adjust(duration),
+  crash: (door, signal = "SIGKILL") => TestWorld.crash(door, { signal }),
+  isGone: () => true,
+  can: { processes: false, time: true }
+}
+
+/** Whether the process table has this process, zombies aside: those have ended and wait to be counted. */
+export const isRunning = (pid: number): boolean => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    return !["Z", "X"].includes(stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3))
+  } catch {
+    return false
+  }
+}
+
+/** Operating-system processes. */
+export const processes: World = {
+  name: "processes",
+  it: (name, effect, options) =>
+    effectIt.live(
+      name,
+      () =>
+        Effect.asVoid(effect()).pipe(
+          Effect.provide(Layer.mergeAll(NodeActor.layer, Layer.succeed(TestWorld.TestWorld, noFaults)))
+        ),
+      options?.timeout ?? 60_000
+    ),
+  main: { main: children },
+  elapse: () => Effect.void,
+  crash: ({ pid }, signal = "SIGKILL") =>
+    Effect.sync(() => {
+      if (pid !== undefined) process.kill(pid, signal)
+    }),
+  isGone: ({ pid }) => pid === undefined || !isRunning(pid),
+  can: { processes: true, time: false }
+}
+
+/** The faults of the test world are not those of processes. */
+const noFaults: TestWorld.TestWorld["Service"] = {
+  crash: () => Effect.die(new Error("only in the test world")),
+  sever: () => Effect.die(new Error("only in the test world"))
+}
+
+/** Any actor definition of the fixtures. */
+export type Fixture = Actor.AnyDefinition

@@ -1,0 +1,95 @@
+/**
+ * A session whose other end is the test itself: frames are written by hand, lawful or not, and what the session says is
+ * read as it is.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { Codec, Framing, Protocol } from "furrow/protocol"
+import * as Session from "furrow/Session"
+import * as MemorySocket from "furrow/testing/MemorySocket"
+
+/** What {@link connect} gives. */
+export interface RawPeer {
+  readonly session: Session.Session
+  /** Says frames, all in one piece. */
+  readonly say: (...frames: ReadonlyArray<Protocol.Frame>) => Effect.Effect<void>
+  /** Writes bytes as they are. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** The session's next frame; `undefined` once it has closed the connection. */
+  readonly next: Effect.Effect<Protocol.Frame | undefined>
+  /** The session's next frame of this kind; what comes before it is passed over. */
+  readonly nextOf: <Tag extends Protocol.Frame["_tag"]>(
+    tag: Tag
+  ) => Effect.Effect<Protocol.FrameOf<Tag>>
+}
+
+/** What an end that is played by hand says of itself. */
+export const hello: Protocol.FrameOf<"Hello"> = {
+  _tag: "Hello",
+  versions: Protocol.Versions,
+  codecs: ["json"],
+  actor: "Raw",
+  incarnation: "raw",
+  operations: [],
+  settings: Protocol.DefaultSettings
+}
+
+/** Opens a connection with a session at one end, for the length of the scope. The session has the role given. */
+export const connect = (
+  role: "dialled" | "accepted",
+  options?: {
+    readonly settings?: Partial<Protocol.Settings>
+    readonly peerSettings?: Partial<Protocol.Settings>
+  }
+): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const connection = MemorySocket.make()
+    const own = connection[role === "dialled" ? "accepted" : "dialled"]
+    const writer = yield* own.writer
+    const pull = yield* Socket.readerBytes(own)
+    const frames: Array<Protocol.Frame> = []
+    const deframer = new Framing.Deframer()
+
+    const write = (bytes: Uint8Array) => Effect.ignore(writer.write(bytes))
+    const say = (...said: ReadonlyArray<Protocol.Frame>) =>
+      Effect.suspend(() => write(Framing.join(said.map((frame) => Codec.json.encodeFrame(frame)))))
+    const next: Effect.Effect<Protocol.Frame | undefined> = Effect.suspend(() =>
+      frames.length > 0
+        ? Effect.succeed(frames.shift())
+        : Effect.matchEffect(pull, {
+            onSuccess: (chunks) => {
+              for (const chunk of chunks) {
+                for (const body of deframer.push(chunk)) frames.push(Codec.json.decodeFrame(body))
+              }
+              return next
+            },
+            onFailure: () => Effect.undefined
+          })
+    )
+    const nextOf = <Tag extends Protocol.Frame["_tag"]>(
+      tag: Tag
+    ): Effect.Effect<Protocol.FrameOf<Tag>> =>
+      Effect.flatMap(next, (frame) =>
+        frame === undefined
+          ? Effect.die(new Error(`the connection ended without ${tag}`))
+          : frame._tag === tag
+            ? Effect.succeed(frame as Protocol.FrameOf<Tag>)
+            : nextOf(tag)
+      )
+
+    const settings = { ...Protocol.DefaultSettings, ...options?.peerSettings }
+    yield* say({ ...hello, settings })
+    const session = yield* Session.make({
+      socket: connection[role],
+      role,
+      hello: {
+        ...hello,
+        actor: "Real",
+        incarnation: "real",
+        settings: { ...Protocol.DefaultSettings, ...options?.settings }
+      }
+    })
+    yield* nextOf("Hello")
+    return { session, say, write, next, nextOf }
+  })

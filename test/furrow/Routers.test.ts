@@ -1,0 +1,584 @@
+/** The ten points in which the routers here do more than effect/rpc's; each by its number in the header of `Routers`. */
+import { assert, describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as Actor from "furrow/Actor"
+import * as Dialog from "furrow/Dialog"
+import { PortalError } from "furrow/PortalError"
+import * as SettlingClock from "furrow/testing/SettlingClock"
+import { connect } from "./RouterPair.ts"
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
+
+const Work = Rpc.make("Work", {
+  payload: { n: Schema.Int },
+  success: Schema.Int,
+  error: Refused
+})
+const Other = Rpc.make("Other", { payload: { n: Schema.Int }, success: Schema.Int })
+const Count = Rpc.make("Count", {
+  payload: { upTo: Schema.Int },
+  success: Schema.Int,
+  error: Refused,
+  stream: true
+})
+const Talk = Dialog.make("Talk", {
+  payload: { n: Schema.Int },
+  started: Schema.Int,
+  fromCaller: Schema.Int,
+  fromCallee: Schema.Int,
+  success: Schema.Int
+})
+
+class Worker extends Actor.make("Worker", [Work, Other, Count, Talk]) {}
+
+type Handlers = Actor.HandlersFrom<Actor.OperationsOf<typeof Worker>>
+
+/** A worker that does next to nothing, but for what a test has it do. */
+const worker = (own: Partial<Handlers>, options?: { readonly concurrency?: number }) =>
+  Worker.toLayer(
+    {
+      Work: ({ n }) => Effect.succeed(n),
+      Other: ({ n }) => Effect.succeed(n),
+      Count: ({ upTo }) => Stream.range(1, upTo),
+      Talk: ({ n }, dialog) => Effect.as(dialog.accept(n), n),
+      ...own
+    },
+    options
+  )
+
+/** A test in which `TestClock.adjust` first lets everything arrive that is under way. */
+const test = <A, E>(name: string, effect: Effect.Effect<A, E, Scope.Scope>) =>
+  it.effect(name, () =>
+    Effect.flatMap(SettlingClock.make, (time) => Effect.provideContext(effect, time))
+  )
+
+/** Lets everything that is under way arrive. */
+const settle = TestClock.adjust(0)
+
+const failuresOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
+  Exit.isFailure(exit)
+    ? exit.cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+    : []
+
+const defectsOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
+  Exit.isFailure(exit)
+    ? exit.cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect)
+    : []
+
+describe("1. holds the Exit back until the request's scope has closed", () => {
+  test(
+    "a release has run before the caller goes on (D16)",
+    Effect.gen(function* () {
+      const releasing = yield* Deferred.make<void>()
+      const mayRelease = yield* Deferred.make<void>()
+      const { client, count } = yield* connect(
+        Worker,
+        worker({
+          Work: ({ n }) =>
+            Effect.acquireRelease(Effect.succeed(n), () =>
+              Effect.andThen(Deferred.succeed(releasing, undefined), Deferred.await(mayRelease))
+            )
+        })
+      )
+      const calling = yield* Effect.forkChild(client.Work({ n: 1 }))
+      yield* Deferred.await(releasing)
+      yield* settle
+      assert.isUndefined(calling.pollUnsafe())
+      expect(count("Exit")).toBe(0)
+      yield* Deferred.succeed(mayRelease, undefined)
+      expect(yield* Fiber.join(calling)).toBe(1)
+      expect(count("Exit")).toBe(1)
+    })
+  )
+
+  test(
+    "a release that dies after a value reaches the caller (D16)",
+    Effect.gen(function* () {
+      const { client } = yield* connect(
+        Worker,
+        worker({
+          Work: ({ n }) =>
+            Effect.acquireRelease(Effect.succeed(n), () => Effect.die(new Error("not released")))
+        })
+      )
+      const exit = yield* Effect.exit(client.Work({ n: 1 }))
+      expect(defectsOf(exit)).toMatchObject([{ message: "not released" }])
+    })
+  )
+
+  test(
+    "a release that dies after an error is kept beside the error",
+    Effect.gen(function* () {
+      const { client } = yield* connect(
+        Worker,
+        worker({
+          Work: () =>
+            Effect.andThen(
+              Effect.acquireRelease(Effect.void, () => Effect.die(new Error("not released"))),
+              Effect.fail(new Refused({ why: "no" }))
+            )
+        })
+      )
+      const exit = yield* Effect.exit(client.Work({ n: 1 }))
+      expect(failuresOf(exit)).toStrictEqual([new Refused({ why: "no" })])
+      expect(defectsOf(exit)).toMatchObject([{ message: "not released" }])
+    })
+  )
+
+  test(
+    "so does the release of a stream, behind its last item",
+    Effect.gen(function* () {
+      const { client, said } = yield* connect(
+        Worker,
+        worker({
+          Count: () =>
+            Stream.unwrap(
+              Effect.as(
+                Effect.acquireRelease(Effect.void, () => Effect.die(new Error("not released"))),
+                Stream.make(1, 2)
+              )
+            )
+        })
+      )
+      const seen: Array<number> = []
+      const exit = yield* Effect.exit(
+        Stream.runForEach(client.Count({ upTo: 2 }), (n) => Effect.sync(() => seen.push(n)))
+      )
+      expect(defectsOf(exit)).toMatchObject([{ message: "not released" }])
+      expect(said.filter(({ by }) => by === "callee").map(({ frame }) => frame._tag)).toStrictEqual(
+        ["Item", "Item", "Exit"]
+      )
+    })
+  )
+})
+
+describe("2. joins a cancelled callee beyond the client router's one second", () => {
+  const slowToEnd = (log: Array<string>, begun: Deferred.Deferred<void>) => {
+    const lasting = Effect.onInterrupt(
+      Effect.andThen(Deferred.succeed(begun, undefined), Effect.never),
+      () =>
+        Effect.andThen(
+          Effect.sleep("1500 millis"),
+          Effect.sync(() => log.push("the callee has ended"))
+        )
+    )
+    return worker({
+      Work: () => lasting,
+      Count: () => Stream.fromEffect(lasting),
+      Talk: (_, dialog) => Effect.andThen(dialog.accept(0), lasting)
+    })
+  }
+
+  const kinds = {
+    call: (client: Actor.Client<Actor.OperationsOf<typeof Worker>>) => client.Work({ n: 1 }),
+    stream: (client: Actor.Client<Actor.OperationsOf<typeof Worker>>) =>
+      Stream.runDrain(client.Count({ upTo: 1 })),
+    dialog: (client: Actor.Client<Actor.OperationsOf<typeof Worker>>) =>
+      client.Talk({ n: 1 }).pipe(Dialog.use(() => Effect.never))
+  }
+
+  for (const [kind, open] of Object.entries(kinds)) {
+    test(
+      `a ${kind} that is left after 1 s goes on when the callee's 1.5 s are over`,
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const begun = yield* Deferred.make<void>()
+        const { client } = yield* connect(Worker, slowToEnd(log, begun))
+        const calling = yield* Effect.forkChild(open(client) as Effect.Effect<unknown>)
+        yield* Deferred.await(begun)
+        yield* settle
+        const leaving = yield* Effect.forkChild(
+          Effect.andThen(
+            Fiber.interrupt(calling),
+            Effect.sync(() => log.push("the caller goes on"))
+          )
+        )
+        yield* TestClock.adjust("1400 millis")
+        expect(log).toStrictEqual([])
+        yield* TestClock.adjust("100 millis")
+        yield* Fiber.join(leaving)
+        expect(log).toStrictEqual(["the callee has ended", "the caller goes on"])
+      })
+    )
+  }
+})
+
+describe("3. one handler's bug ends one request", () => {
+  test(
+    "a call under way, and every later one, go on after another's defect",
+    Effect.gen(function* () {
+      const mayEnd = yield* Deferred.make<void>()
+      const { client } = yield* connect(
+        Worker,
+        worker({
+          Work: () => Effect.die(new Error("a bug")),
+          Other: ({ n }) => Effect.as(Deferred.await(mayEnd), n)
+        })
+      )
+      const pending = yield* Effect.forkChild(client.Other({ n: 2 }))
+      yield* settle
+      expect(defectsOf(yield* Effect.exit(client.Work({ n: 1 })))).toMatchObject([
+        { message: "a bug" }
+      ])
+      yield* settle
+      assert.isUndefined(pending.pollUnsafe())
+      yield* Deferred.succeed(mayEnd, undefined)
+      expect(yield* Fiber.join(pending)).toBe(2)
+    })
+  )
+
+  test(
+    "a handler that throws before it has given an effect is such a bug, in every kind of operation",
+    Effect.gen(function* () {
+      const bug = () => {
+        throw new Error("thrown")
+      }
+      const { client } = yield* connect(Worker, worker({ Work: bug, Count: bug, Talk: bug }))
+      const exits: ReadonlyArray<Exit.Exit<unknown, unknown>> = [
+        yield* Effect.exit(client.Work({ n: 1 })),
+        yield* Effect.exit(Stream.runDrain(client.Count({ upTo: 1 }))),
+        yield* Effect.exit(Effect.scoped(Effect.asVoid(client.Talk({ n: 1 }))))
+      ]
+      for (const exit of exits) expect(defectsOf(exit)).toMatchObject([{ message: "thrown" }])
+      expect(yield* client.Other({ n: 3 })).toBe(3)
+    })
+  )
+})
+
+describe("4. blocks on credit instead of acknowledgements", () => {
+  test(
+    "a stream nobody takes from stops at its window, and goes on when it is read",
+    Effect.gen(function* () {
+      let made = 0
+      const { client, count } = yield* connect(
+        Worker,
+        worker({
+          Count: () =>
+            Stream.fromEffect(Effect.sync(() => ++made)).pipe(
+              Stream.forever,
+              Stream.takeWhile((n) => n <= 1000)
+            )
+        })
+      )
+      const mayRead = yield* Latch.make(false)
+      const reading = yield* Effect.forkChild(
+        client.Count({ upTo: 1000 }).pipe(
+          Stream.tap(() => mayRead.await),
+          Stream.runCollect
+        )
+      )
+      yield* settle
+      // A window, what the reader's end has taken out of it to hand on, and the one that waits for credit.
+      expect(count("Item")).toBeLessThanOrEqual(64 + 64)
+      expect(made).toBeLessThanOrEqual(count("Item") + 1)
+      const stalledAt = count("Item")
+      yield* TestClock.adjust("1 hour")
+      expect(count("Item")).toBe(stalledAt)
+      yield* mayRead.open
+      expect(yield* Fiber.join(reading)).toStrictEqual(
+        Array.from({ length: 1000 }, (_, index) => index + 1)
+      )
+    })
+  )
+
+  test(
+    "a stream that is blocked is left with a join",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const { caller, callee, client } = yield* connect(
+        Worker,
+        worker({
+          Count: () =>
+            Stream.range(1, 1000).pipe(
+              Stream.rechunk(1),
+              Stream.ensuring(Effect.sync(() => log.push("ended")))
+            )
+        })
+      )
+      const reading = yield* Effect.forkChild(
+        Stream.runForEach(client.Count({ upTo: 1000 }), () => Effect.never)
+      )
+      yield* settle
+      yield* Fiber.interrupt(reading)
+      expect(log).toStrictEqual(["ended"])
+      expect([caller.dialogs, callee.dialogs]).toStrictEqual([0, 0])
+    })
+  )
+})
+
+describe("5. splits chunks into items, so that the window holds", () => {
+  test(
+    "one chunk of 1000 items sends no more than the window before any is taken, and loses none",
+    Effect.gen(function* () {
+      const all = Array.from({ length: 1000 }, (_, index) => index)
+      const { client, count } = yield* connect(
+        Worker,
+        worker({ Count: () => Stream.fromIterable(all).pipe(Stream.rechunk(1000)) })
+      )
+      const mayRead = yield* Latch.make(false)
+      const reading = yield* Effect.forkChild(
+        client.Count({ upTo: 0 }).pipe(
+          Stream.tap(() => mayRead.await),
+          Stream.runCollect
+        )
+      )
+      yield* settle
+      expect(count("Item")).toBeLessThanOrEqual(64 + 64)
+      yield* mayRead.open
+      expect(yield* Fiber.join(reading)).toStrictEqual(all)
+      expect(count("Item")).toBe(1000)
+    })
+  )
+})
+
+describe("6. delivers outside the session's read loop", () => {
+  test(
+    "a consumer that makes a call per item does not block itself",
+    Effect.gen(function* () {
+      const { client } = yield* connect(Worker, worker({}))
+      const sums = yield* client.Count({ upTo: 500 }).pipe(
+        Stream.mapEffect((n) => Effect.map(client.Other({ n }), (m) => n + m)),
+        Stream.runCollect
+      )
+      expect(sums).toStrictEqual(Array.from({ length: 500 }, (_, index) => 2 * (index + 1)))
+    })
+  )
+
+  test(
+    "a call beside a stream that nobody reads is answered",
+    Effect.gen(function* () {
+      const { client } = yield* connect(Worker, worker({}))
+      const reading = yield* Effect.forkChild(
+        Stream.runForEach(client.Count({ upTo: 10_000 }), () => Effect.never)
+      )
+      yield* settle
+      expect(yield* client.Other({ n: 4 })).toBe(4)
+      yield* Fiber.interrupt(reading)
+    })
+  )
+})
+
+describe("7. suspends each client method", () => {
+  test(
+    "a payload that does not fit throws nothing and fails the effect, naming operation, lane and path (D13)",
+    Effect.gen(function* () {
+      const { caller, client, said } = yield* connect(Worker, worker({}))
+      const unfit = { n: 1.5 }
+      const missing = {} as { readonly n: number }
+      const effects = [
+        client.Work(unfit),
+        client.Work(missing),
+        Stream.runDrain(client.Count({ upTo: 1.5 })),
+        Effect.scoped(Effect.asVoid(client.Talk(unfit))),
+        client.Talk(missing).pipe(Dialog.use(() => Effect.void))
+      ]
+      const names = ["Work", "Work", "Count", "Talk", "Talk"]
+      const paths = ["n", "n", "upTo", "n", "n"]
+      for (const [index, effect] of effects.entries()) {
+        const [defect, ...others] = defectsOf(yield* Effect.exit(effect))
+        expect(others).toStrictEqual([])
+        expect(defect).toMatchObject({
+          _tag: "EncodeError",
+          operation: `Worker.${names[index]}`,
+          lane: "payload"
+        })
+        expect(String(defect)).toContain(`["${paths[index]}"]`)
+      }
+      expect(said).toStrictEqual([])
+      expect(caller.dialogs).toBe(0)
+      expect(yield* client.Work({ n: 1 })).toBe(1)
+    })
+  )
+
+  test(
+    "a method does nothing before its effect is run, and everything again when it is run again",
+    Effect.gen(function* () {
+      const { client, count } = yield* connect(Worker, worker({}))
+      const effect = client.Work({ n: 1 })
+      const stream = client.Count({ upTo: 2 })
+      yield* settle
+      expect(count("Open")).toBe(0)
+      expect([yield* effect, yield* effect]).toStrictEqual([1, 1])
+      expect(yield* Stream.runCollect(stream)).toStrictEqual([1, 2])
+      expect(yield* Stream.runCollect(stream)).toStrictEqual([1, 2])
+      expect(count("Open")).toBe(4)
+    })
+  )
+})
+
+describe("8. turns the routers' own interruptions into PortalError", () => {
+  const reasonsOf = (exit: Exit.Exit<unknown, unknown>) =>
+    failuresOf(exit).map((error) => (error instanceof PortalError ? error.reason._tag : error))
+  const lasting = worker({
+    Work: () => Effect.never,
+    Count: () => Stream.never,
+    Talk: (_, dialog) => Effect.andThen(dialog.accept(1), Effect.never)
+  })
+
+  test(
+    "what is under way when the connection is lost fails with Disconnected",
+    Effect.gen(function* () {
+      const { client, sever } = yield* connect(Worker, lasting)
+      const pending = yield* Effect.forEach(
+        [
+          client.Work({ n: 1 }),
+          Stream.runDrain(client.Count({ upTo: 1 })),
+          client.Talk({ n: 1 }).pipe(Dialog.use(() => Effect.never))
+        ],
+        (effect: Effect.Effect<unknown, unknown>) => Effect.forkChild(effect)
+      )
+      yield* settle
+      yield* sever
+      for (const fiber of pending) {
+        const exit = yield* Fiber.await(fiber)
+        expect(reasonsOf(exit)).toStrictEqual(["Disconnected"])
+        assert(Exit.isFailure(exit) && !Cause.hasInterrupts(exit.cause))
+      }
+    })
+  )
+
+  test(
+    "what is called after the connection has ended fails with Disconnected, again and again",
+    Effect.gen(function* () {
+      const { client, sever } = yield* connect(Worker, lasting)
+      yield* sever
+      yield* settle
+      for (const _ of [1, 2]) {
+        const exits: ReadonlyArray<Exit.Exit<unknown, unknown>> = [
+          yield* Effect.exit(client.Work({ n: 1 })),
+          yield* Effect.exit(Stream.runDrain(client.Count({ upTo: 1 }))),
+          yield* Effect.exit(Effect.scoped(Effect.asVoid(client.Talk({ n: 1 }))))
+        ]
+        for (const exit of exits) expect(reasonsOf(exit)).toStrictEqual(["Disconnected"])
+      }
+    })
+  )
+
+  test(
+    "what is under way when the actor's server closes fails with Cancelled, by the actor itself if nobody asked",
+    Effect.gen(function* () {
+      const { calleeLife, client, closeServer } = yield* connect(Worker, lasting)
+      const pending = yield* Effect.forkChild(client.Work({ n: 1 }))
+      yield* settle
+      yield* closeServer
+      const [error] = failuresOf(yield* Fiber.await(pending))
+      expect(error).toMatchObject({
+        _tag: "PortalError",
+        reason: { _tag: "Cancelled", by: { incarnation: calleeLife.self.incarnation } }
+      })
+    })
+  )
+})
+
+describe("9. hands the server router no frame that it would answer with one of its own", () => {
+  const Newest = Rpc.make("Newest", { success: Schema.Int })
+  /** The same actor, as somebody with a newer contract believes it to be. */
+  class Newer extends Actor.make("Worker", [Work, Newest]) {}
+
+  test(
+    "an operation that is not served is Unimplemented, once",
+    Effect.gen(function* () {
+      const { client, said } = yield* connect(Worker, worker({}), { calls: Newer })
+      const exit = yield* Effect.exit(client.Newest())
+      expect(failuresOf(exit)).toMatchObject([
+        { _tag: "PortalError", reason: { _tag: "Unimplemented", operation: "Newest" } }
+      ])
+      expect(said.map(({ frame }) => frame._tag)).toStrictEqual(["Open", "Exit"])
+    })
+  )
+
+  test(
+    "a cancel and the Exit that crosses it leave one Exit for each Open",
+    Effect.gen(function* () {
+      const { caller, callee, client, count } = yield* connect(Worker, worker({}))
+      for (const rounds of [0, 1, 2, 3, 4, 5, 6, 7, 8]) {
+        const calling = yield* Effect.forkChild(client.Work({ n: rounds }))
+        for (let i = 0; i < rounds; i++) yield* Effect.yieldNow
+        yield* Fiber.interrupt(calling)
+      }
+      yield* settle
+      expect(count("Exit")).toBe(count("Open"))
+      expect([caller.dialogs, callee.dialogs]).toStrictEqual([0, 0])
+      expect(yield* client.Work({ n: 9 })).toBe(9)
+    })
+  )
+
+  test(
+    "a request that waits behind the actor's concurrency is cancelled without having run, and answered once",
+    Effect.gen(function* () {
+      const begun: Array<number> = []
+      const first = yield* Deferred.make<void>()
+      const { client, count } = yield* connect(
+        Worker,
+        worker(
+          {
+            Work: ({ n }) =>
+              Effect.andThen(
+                Effect.sync(() => begun.push(n)),
+                Effect.as(Deferred.await(first), n)
+              )
+          },
+          { concurrency: 1 }
+        )
+      )
+      const running = yield* Effect.forkChild(client.Work({ n: 1 }))
+      yield* settle
+      const waiting = yield* Effect.forkChild(client.Work({ n: 2 }))
+      yield* settle
+      yield* Fiber.interrupt(waiting)
+      expect(count("Exit")).toBe(1)
+      yield* Deferred.succeed(first, undefined)
+      expect(yield* Fiber.join(running)).toBe(1)
+      expect(begun).toStrictEqual([1])
+      expect(count("Exit")).toBe(2)
+    })
+  )
+})
+
+describe("10. runs handlers in the actor's own context", () => {
+  const Place = Context.Reference<string>("test/Place", { defaultValue: () => "nowhere" })
+
+  test(
+    "a handler sees the services its Layer was built with, not those of its caller",
+    Effect.gen(function* () {
+      const { client } = yield* connect(
+        Worker,
+        Worker.toLayer(
+          Effect.gen(function* () {
+            const built = yield* Place
+            return Worker.of({
+              Work: () => Effect.map(Place, (now) => (now === built ? 1 : 0)),
+              Other: () => Effect.map(Place, (now) => (now === "the actor's" ? 1 : 0)),
+              Count: () => Stream.fromEffect(Effect.map(Place, (now) => now.length)),
+              Talk: (_, dialog) =>
+                Effect.andThen(
+                  dialog.accept(0),
+                  Effect.map(Place, (now) => now.length)
+                )
+            })
+          })
+        )
+      ).pipe(Effect.provideService(Place, "the actor's"))
+      const asked = Effect.gen(function* () {
+        return {
+          work: yield* client.Work({ n: 1 }),
+          other: yield* client.Other({ n: 1 }),
+          count: yield* Stream.runCollect(client.Count({ upTo: 1 })),
+          talk: yield* client.Talk({ n: 1 }).pipe(Dialog.use((talk) => talk.result))
+        }
+      }).pipe(Effect.provideService(Place, "the caller's"))
+      expect(yield* asked).toStrictEqual({ work: 1, other: 1, count: [11], talk: 11 })
+    })
+  )
+})
