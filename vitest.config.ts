@@ -24,7 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/{furrow,workspace}/**/*.test.ts"]
+          include: ["test/{furrow,workspace}/**/*.test.ts", "examples/**/*.test.ts"]
         }
       },
       {

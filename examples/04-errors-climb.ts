@@ -22,7 +22,7 @@ class Lookout extends Actor.make("Lookout", [Watch]) {}
 const Man = Rpc.make("Man", { payload: { what: Schema.String } })
 class Tower extends Actor.make("Tower", [Man]) {}
 
-const LookoutLive = Lookout.toLayer({ Watch: ({ what }) => new LostSight({ what }) })
+const LookoutLive = Lookout.toLayer({ Watch: ({ what }) => Effect.fail(new LostSight({ what })) })
 
 const TowerLive = Tower.toLayer(
   Effect.gen(function* () {
@@ -42,28 +42,31 @@ const isRunning = (pid: number | undefined): boolean => {
   }
 }
 
-const program = Effect.gen(function* () {
-  const pids: Array<number | undefined> = []
-  const block = Nursery.run(
-    Effect.gen(function* () {
-      for (const name of ["north", "east", "south"]) {
-        const { pid } = yield* Nursery.spawn(Lookout, { name })
-        pids.push(pid)
-      }
-      const west = yield* Nursery.spawn(Tower, { name: "west" })
-      pids.push(west.pid)
-      yield* west.client.Man({ what: "the sun" })
-      return yield* Effect.never
-    })
+const pids: Array<number | undefined> = []
+
+const block = Nursery.run(
+  Effect.gen(function* () {
+    const lookouts = ["north", "east", "south"].map((name) => Nursery.spawn(Lookout, { name }))
+    const daemons = yield* Effect.all(lookouts, { concurrency: "unbounded" })
+    const west = yield* Nursery.spawn(Tower, { name: "west" })
+    pids.push(...daemons.map(({ pid }) => pid), west.pid)
+    yield* west.client.Man({ what: "the sun" })
+    return yield* Effect.never
+  })
+)
+
+const program = Effect.ensuring(
+  block,
+  Effect.suspend(() =>
+    Console.log(`still running: ${pids.filter(isRunning).length} of ${pids.length}`)
   )
-  const error = yield* Effect.flip(block)
-  yield* Console.log(`${error._tag}: ${error.message}`)
-  yield* Console.log(`still running: ${pids.filter(isRunning).length} of ${pids.length}`)
-  return yield* error
-})
+)
 
 NodeActor.main(import.meta, [Lookout.program(LookoutLive), Tower.program(TowerLive)], program)
 
-// Output (exit code 1; the root's error, with LostSight at its bottom, is on stderr):
-// ActorCrashed: The actor "root/west" crashed: A fiber started with Nursery.fork failed: LostSight: lost sight of the sun; its process exited with code 1.
+// Output:
 // still running: 0 of 4
+
+// Exit code 1, and on stderr:
+// ActorCrashed: The actor "root/west" crashed: A fiber started with Nursery.fork failed
+// LostSight: lost sight of the sun

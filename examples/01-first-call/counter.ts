@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import * as Actor from "furrow/Actor"
 
 /** Adds to the count and answers with the new one. */
-export const Increment = Rpc.make("Increment", {
+const Increment = Rpc.make("Increment", {
   payload: { by: Schema.Int },
   success: Schema.Int
 })

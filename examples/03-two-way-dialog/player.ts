@@ -4,7 +4,7 @@ import * as Actor from "furrow/Actor"
 import * as Dialog from "furrow/Dialog"
 
 /** A rally: the caller sends pings, the player pongs, and in the end the player says how many there were. */
-export const Rally = Dialog.make("Rally", {
+const Rally = Dialog.make("Rally", {
   payload: { opponent: Schema.String },
   started: Schema.String,
   fromCaller: Schema.Struct({ ping: Schema.Int }),

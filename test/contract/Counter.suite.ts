@@ -7,7 +7,7 @@ import * as Nursery from "furrow/Nursery"
 import { Counter } from "./fixtures/Counter.ts"
 import type { World } from "./World.ts"
 
-export default ({ it, main, name }: World): void =>
+export default ({ it, main, name }: World): void => {
   describe(name, () => {
     it("an actor counts from where it was told to", () =>
       Nursery.run(
@@ -17,3 +17,4 @@ export default ({ it, main, name }: World): void =>
         })
       ))
   })
+}

@@ -13,10 +13,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type * as Actor from "furrow/Actor"
-import type { ActorRef } from "furrow/protocol"
+import type { Identity } from "furrow/protocol"
 import type { Spawner } from "furrow/Spawner"
 import { TestWorld } from "furrow/testing"
-import { readFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
 import { programs } from "./fixtures/programs.ts"
 
 /** What a test of the suite may need. */
@@ -24,9 +24,12 @@ export type Given = Spawner | FileSystem.FileSystem | TestWorld.TestWorld | Scop
 
 /** A door to an actor, as far as the observer needs one. */
 interface Door {
-  readonly actor: ActorRef
+  readonly actor: Identity.ActorRef
   readonly pid: number | undefined
 }
+
+/** How an actor's process can be made to end. */
+export type Crash = { readonly signal: "SIGKILL" } | { readonly code: 3 }
 
 /** One world. */
 export interface World {
@@ -41,10 +44,10 @@ export interface World {
   readonly main: { readonly main?: URL }
   /** Lets time pass: the test clock moves; in the real world time passes by itself. */
   readonly elapse: (duration: Duration.Input) => Effect.Effect<void>
-  /** Ends an actor's process as nobody asked for. */
-  readonly crash: (door: Door, signal?: "SIGKILL") => Effect.Effect<void, never, TestWorld.TestWorld>
-  /** Whether an observer from outside finds nothing of the actor's process any more. */
-  readonly isGone: (door: Door) => boolean
+  /** Ends an actor's process as nobody asked for: by SIGKILL, or with exit code 3. */
+  readonly crash: (door: Door, how?: Crash) => Effect.Effect<void, never, TestWorld.TestWorld>
+  /** Whether an observer from outside finds nothing of the actor any more, its process group included. */
+  readonly isGone: (door: Door) => Effect.Effect<boolean, never, TestWorld.TestWorld>
   /** What this world can do. */
   readonly can: {
     /** Signals, exit codes, standard output, a process table. */
@@ -67,27 +70,41 @@ export const testWorld: World = {
       name,
       () =>
         Effect.asVoid(effect()).pipe(
-          Effect.provide(TestWorld.layer(programs)),
-          Effect.provide(NodeActor.layer)
+          // The spawner of the test world covers that of processes.
+          Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer(programs)))
         ),
       options?.timeout ?? 20_000
     ),
   main: {},
   elapse: (duration) => TestClock.adjust(duration),
-  crash: (door, signal = "SIGKILL") => TestWorld.crash(door, { signal }),
-  isGone: () => true,
+  crash: (door, how = { signal: "SIGKILL" }) => TestWorld.crash(door, how),
+  isGone: ({ actor }) =>
+    Effect.map(
+      TestWorld.lives,
+      (lives) => !lives.some(({ incarnation }) => incarnation === actor.incarnation)
+    ),
   can: { processes: false, time: true }
 }
 
-/** Whether the process table has this process, zombies aside: those have ended and wait to be counted. */
-export const isRunning = (pid: number): boolean => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    return !["Z", "X"].includes(stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3))
-  } catch {
-    return false
-  }
+interface Entry {
+  readonly pid: number
+  readonly group: number
 }
+
+/** The process table, zombies aside: those have ended, and wait to be counted. */
+const processTable = (): ReadonlyArray<Entry> => {
+  const { stdout } = spawnSync("ps", ["-eo", "pid=,pgid=,stat="], { encoding: "utf8" })
+  return stdout.split("\n").flatMap((line) => {
+    const [pid, group, state] = line.trim().split(/\s+/)
+    return state === undefined || state.startsWith("Z")
+      ? []
+      : [{ pid: Number(pid), group: Number(group) }]
+  })
+}
+
+/** Whether the process, or anybody in the group that it leads, runs. */
+export const isRunning = (leader: number): boolean =>
+  processTable().some(({ group, pid }) => pid === leader || group === leader)
 
 /** Operating-system processes. */
 export const processes: World = {
@@ -97,24 +114,28 @@ export const processes: World = {
       name,
       () =>
         Effect.asVoid(effect()).pipe(
-          Effect.provide(Layer.mergeAll(NodeActor.layer, Layer.succeed(TestWorld.TestWorld, noFaults)))
+          Effect.provide(
+            Layer.mergeAll(NodeActor.layer, Layer.succeed(TestWorld.TestWorld, noFaults))
+          )
         ),
       options?.timeout ?? 60_000
     ),
   main: { main: children },
   elapse: () => Effect.void,
-  crash: ({ pid }, signal = "SIGKILL") =>
+  crash: ({ pid }, how = { signal: "SIGKILL" }) =>
     Effect.sync(() => {
-      if (pid !== undefined) process.kill(pid, signal)
+      // The main module of the fixtures takes this signal for an order to leave with code 3.
+      if (pid !== undefined) process.kill(pid, "signal" in how ? how.signal : "SIGUSR2")
     }),
-  isGone: ({ pid }) => pid === undefined || !isRunning(pid),
+  isGone: ({ pid }) => Effect.sync(() => pid === undefined || !isRunning(pid)),
   can: { processes: true, time: false }
 }
 
 /** The faults of the test world are not those of processes. */
 const noFaults: TestWorld.TestWorld["Service"] = {
   crash: () => Effect.die(new Error("only in the test world")),
-  sever: () => Effect.die(new Error("only in the test world"))
+  sever: () => Effect.die(new Error("only in the test world")),
+  lives: Effect.die(new Error("only in the test world"))
 }
 
 /** Any actor definition of the fixtures. */

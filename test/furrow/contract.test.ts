@@ -1,7 +1,9 @@
 /**
  * The contract suite in the test world.
  */
+import calls from "../contract/Calls.suite.ts"
 import counter from "../contract/Counter.suite.ts"
+import streams from "../contract/Streams.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
-for (const suite of [counter]) suite(testWorld)
+for (const suite of [calls, streams, counter]) suite(testWorld)

@@ -5,11 +5,12 @@
  * its Layer provides. Running it is `ActorProgram`'s, starting it `Nursery`'s.
  */
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Headers from "effect/http/Headers"
-import type * as Rpc from "effect/rpc/Rpc"
+import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import type * as RpcSchema from "effect/rpc/RpcSchema"
@@ -348,11 +349,19 @@ const routable = (operations: ReadonlyMap<string, Rpc.Any>, handlers: object): n
     const operation = operations.get(tag)
     routed[tag] =
       operation !== undefined && isDialog(operation)
-        ? (payload: unknown, options: unknown) => handler(payload, calleeFront, options)
+        ? (payload: unknown, options: unknown) =>
+            Rpc.wrapMap(handler(payload, calleeFront, options), returning)
         : handler
   }
   return routed as never
 }
+
+/** A handler that returns without a first word has broken the contract: a defect of its own fiber, so that here, too, it is known. */
+const returning = (handling: Effect.Effect<unknown, unknown, unknown>) =>
+  Effect.tap(handling, (value) =>
+    // One that is answered later may say its first word until then.
+    Deferred.isDeferred(value) ? Effect.void : Effect.flatMap(CurrentCallee, (end) => end.returned)
+  )
 
 const calleeFront = {
   accept: (started: never) => Effect.flatMap(CurrentCallee, (end) => end.accept(started))

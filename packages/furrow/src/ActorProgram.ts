@@ -34,15 +34,15 @@ export type LifeEnd =
 /**
  * Lives one life of an actor over a connection to whoever spawned it. Ends when it is told to stop, when the connection
  * is lost, or when the actor fails; by then every finalizer has run and every child is gone. Interrupting it ends the
- * actor in the same order; for its owner that is a crash.
+ * actor in the same order; for its owner that is a crash. Nobody else may ever have had the incarnation.
  */
 export const live = <R>(
   program: Program<R>,
-  socket: Socket.Socket
+  socket: Socket.Socket,
+  incarnation: string = crypto.randomUUID()
 ): Effect.Effect<LifeEnd, never, R> =>
   Effect.gen(function* () {
     const { actor } = program
-    const incarnation = crypto.randomUUID()
     const made = yield* Effect.exit(
       Session.make({
         socket,
@@ -148,7 +148,7 @@ const serve = (
 ) =>
   Effect.gen(function* () {
     const { actor } = program
-    const given = yield* argumentsCodec(session.codec, actor).decode(start.payload)
+    const given = yield* argumentsCodec(actor).decode(start.payload)
     const built = yield* Layer.buildWithMemoMap(
       program.layer,
       Layer.makeMemoMapUnsafe(),

@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { ContractBroken } from "./Dialog.ts"
-import type { Accepted, Callee } from "./Dialog.ts"
+import type { Accepted, CurrentCallee } from "./Dialog.ts"
 import { DefaultWindow } from "./DialogEnd.ts"
 import type { DialogEnd } from "./DialogEnd.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
@@ -36,7 +36,7 @@ export const make = (
   operation: Operation,
   end: DialogEnd,
   limit: number
-): Callee<unknown, unknown, unknown> => {
+): CurrentCallee["Service"] => {
   const broken = (detail: string) =>
     Effect.die(new ContractBroken({ operation: operation.name, detail }))
 
@@ -57,7 +57,7 @@ export const make = (
   }
 
   return {
-    accept: (started) =>
+    accept: (started: unknown) =>
       Effect.flatMap(operation.started.encode(started, limit), (payload) =>
         Effect.suspend(() => {
           if (end.state.started) return broken("its handler called accept twice")
@@ -65,6 +65,12 @@ export const make = (
           end.say({ _tag: "Started", id: 0, window: DefaultWindow, payload })
           return Effect.succeed(accepted)
         })
-      )
+      ),
+    returned: Effect.suspend(() =>
+      // One whose caller has gone need not say a first word any more.
+      end.state.started || end.state.cancelled || end.state.exited
+        ? Effect.void
+        : broken("its handler returned without having called accept")
+    )
   }
 }

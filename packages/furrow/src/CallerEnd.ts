@@ -21,6 +21,7 @@ import { hear, portalError } from "./LastWord.ts"
 import * as Life from "./Life.ts"
 import type { Operation } from "./Operations.ts"
 import { Cancelled, DeadlineExceeded, Ended, PortalError } from "./PortalError.ts"
+import type { PortalErrorReason } from "./PortalError.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import { NotJoined } from "./protocol/Reasons.ts"
 import type { Outgoing, Session } from "./Session.ts"
@@ -182,14 +183,16 @@ export class Ticket {
 
   /** At the end of the time that was given: cancels, joins, and ends with `DeadlineExceeded` in any case. */
   expire(): Effect.Effect<void> {
-    return Effect.flatMap(this.leave("deadline"), ({ notJoined }) =>
+    return this.conclude("deadline", new DeadlineExceeded())
+  }
+
+  /** Cancels and joins; a callee that has not ended by then is given up, and this is the end all the same. */
+  private conclude(why: "cancel" | "deadline", reason: PortalErrorReason): Effect.Effect<void> {
+    return Effect.flatMap(this.leave(why), ({ notJoined }) =>
       Effect.sync(() =>
         this.finish(
           Exit.failCause(
-            Cause.annotate(
-              portalError(this.operation, this.actor.path, new DeadlineExceeded()),
-              notJoined
-            )
+            Cause.annotate(portalError(this.operation, this.actor.path, reason), notJoined)
           )
         )
       )
@@ -243,7 +246,7 @@ export class Ticket {
         )
       ),
       end: Effect.sync(() => end.endSending()),
-      cancel: Effect.asVoid(this.leave("cancel")),
+      cancel: this.conclude("cancel", new Cancelled({ by: this.life.self })),
       result: Effect.flatten(ending),
       exit: ending
     }

@@ -361,13 +361,15 @@ export interface Accepted<FromCaller, FromCallee> {
 }
 
 /**
- * The dialog that the current fiber answers. A handler meets it as its second argument.
+ * The dialog that the current fiber answers. A handler meets it as its second argument; `returned` is run when the
+ * handler has returned, and is a defect if it must not have.
  *
  * @internal
  */
-export class CurrentCallee extends Context.Service<CurrentCallee, Callee<never, unknown, never>>()(
-  "furrow/Dialog/CurrentCallee"
-) {}
+export class CurrentCallee extends Context.Service<
+  CurrentCallee,
+  Callee<never, unknown, never> & { readonly returned: Effect.Effect<void> }
+>()("furrow/Dialog/CurrentCallee") {}
 
 /** The callee's end of a dialog by its operation, or `never` for a call or a stream. */
 export type CalleeOf<R> =

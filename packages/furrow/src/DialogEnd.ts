@@ -240,11 +240,14 @@ export class DialogEnd {
       case "Started":
         return this.whole(frame.payload)
       case "Cancel":
-        // The caller grants no credit any more, and need not say End: nobody may wait for either.
-        this.releaseSenders()
-        this.wakeTakers()
         return undefined
     }
+  }
+
+  /** The caller has left: it grants no credit any more, and need not say End, so nobody may wait for either. */
+  release(): void {
+    this.releaseSenders()
+    this.wakeTakers()
   }
 
   private whole(last: Uint8Array): Uint8Array {

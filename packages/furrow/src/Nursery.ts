@@ -121,11 +121,7 @@ class Block implements NurseryService {
         if (this.closed) return undefined
         const scope = yield* Scope.make()
         const being = yield* Effect.forkDetach(
-          Effect.provideService(birth, Scope.Scope, scope) as Effect.Effect<
-            A,
-            E,
-            Exclude<R, Scope.Scope>
-          >
+          Effect.provideService(birth, Scope.Scope, scope)
         )
         this.births.add(being)
         const waited = yield* Effect.exit(restore(Fiber.await(being)))
@@ -325,7 +321,7 @@ export const runIn = <A, E, R>(
             reasons.length > 0 || Exit.isSuccess(ended) ? Cause.fromReasons(reasons) : ended.cause
           )
     })
-  ) as Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>>
+  )
 
 /** A root: a tree that begins here. */
 const newRoot = (): Life => ({

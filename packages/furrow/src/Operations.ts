@@ -12,6 +12,7 @@ import type { AnyDefinition } from "./Actor.ts"
 import { DecodeError, EncodeError, issueOf } from "./CodecError.ts"
 import type { LaneName } from "./CodecError.ts"
 import { lanesOf } from "./Dialog.ts"
+import { json } from "./protocol/Codec.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import type { Kind } from "./protocol/DialogState.ts"
 import { fingerprint } from "./protocol/Fingerprint.ts"
@@ -29,8 +30,11 @@ export interface LaneCodec<A> {
 /** One operation, ready for a session. */
 export interface Operation {
   readonly rpc: Rpc.AnyWithProps
+  /** The actor's name and the operation's: `Counter.Increment`. */
   readonly name: string
   readonly kind: Kind
+  /** What its payloads are written in. */
+  readonly codec: Codec
   readonly payload: LaneCodec<unknown>
   readonly started: LaneCodec<unknown>
   readonly fromCaller: LaneCodec<unknown>
@@ -104,6 +108,7 @@ export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps):
       rpc,
       name,
       kind: schemas.kind,
+      codec,
       payload: lane("payload", schemas.payload),
       started: lane("started", schemas.started),
       fromCaller: lane("fromCaller", schemas.fromCaller),
@@ -125,9 +130,38 @@ export const operationsOf = (codec: Codec, actor: AnyDefinition): ReadonlyMap<st
     ])
   )
 
+const told = new WeakMap<Rpc.Any, OperationInfo>()
+
+const infoOf = (rpc: Rpc.AnyWithProps): OperationInfo => {
+  let info = told.get(rpc)
+  if (info === undefined) {
+    const { kind, ...lanes } = schemasOf(rpc)
+    info = { name: rpc._tag, kind, fingerprint: fingerprint(Object.entries(lanes)) }
+    told.set(rpc, info)
+  }
+  return info
+}
+
 /** A definition's operations as `Hello` tells them. */
 export const infosOf = (actor: AnyDefinition): ReadonlyArray<OperationInfo> =>
-  [...actor.group.requests].map(([name, rpc]) => {
-    const { kind, ...lanes } = schemasOf(rpc as Rpc.AnyWithProps)
-    return { name, kind, fingerprint: fingerprint(Object.entries(lanes)) }
-  })
+  [...actor.group.requests.values()].map((rpc) => infoOf(rpc as Rpc.AnyWithProps))
+
+/**
+ * The operations of a definition for calling an end that serves these: those that it knows in another shape are written
+ * in JSON, which tells when a value does not fit; bytes of the binary codec may be taken for another value.
+ */
+export const operationsFor = (
+  codec: Codec,
+  actor: AnyDefinition,
+  served: ReadonlyArray<OperationInfo>
+): ReadonlyMap<string, Operation> => {
+  const fingerprints = new Map(served.map((info) => [info.name, info.fingerprint]))
+  return new Map(
+    [...operationsOf(codec, actor)].map(([tag, operation]) => [
+      tag,
+      fingerprints.get(tag) === infoOf(operation.rpc).fingerprint
+        ? operation
+        : operationOf(json, actor.actorName, operation.rpc)
+    ])
+  )
+}

@@ -27,6 +27,7 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { RequestId } from "effect/rpc/RpcMessage"
 import type { FromServer, Request as RpcRequest } from "effect/rpc/RpcMessage"
 import * as RpcServer from "effect/rpc/RpcServer"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -43,11 +44,13 @@ import {
   Opening,
   sameEvent
 } from "./Dialog.ts"
+import * as Events from "./Events.ts"
 import { portalError, say } from "./LastWord.ts"
 import * as Life from "./Life.ts"
-import { operationsOf } from "./Operations.ts"
+import { operationsFor, operationsOf } from "./Operations.ts"
 import type { Operation } from "./Operations.ts"
-import { DeadlineExceeded, Disconnected } from "./PortalError.ts"
+import { DeadlineExceeded, Disconnected, Unimplemented } from "./PortalError.ts"
+import { json } from "./protocol/Codec.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
 import type { Incoming, Session } from "./Session.ts"
@@ -103,10 +106,14 @@ export const makeServer = (
     let lastClient = 0
 
     const answer = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
-      if (request.lost) return Effect.sync(() => forget(request))
+      if (request.lost) return Effect.map(unheard(request, exit), () => forget(request))
       const { cancel, incoming, operation } = request
+      // A handler's own return is checked in its fiber; this is for what stands in for it.
       const unstarted =
-        operation.kind === "dialog" && Exit.isSuccess(exit) && !incoming.end.state.started
+        operation.kind === "dialog" &&
+        Exit.isSuccess(exit) &&
+        cancel === undefined &&
+        !incoming.end.state.started
       return Effect.map(
         say(
           operation,
@@ -130,6 +137,23 @@ export const makeServer = (
           forget(request)
           incoming.exit(frame)
         }
+      )
+    }
+    /** A failure whose caller is gone: nobody else will tell of it. */
+    const unheard = (
+      { operation }: Request,
+      exit: Exit.Exit<unknown, unknown>
+    ): Effect.Effect<void> => {
+      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return Effect.void
+      const { incarnation, path } = life.self
+      return Effect.andThen(
+        Events.publish({
+          _tag: "FailedWhileEnding",
+          actor: { path, incarnation },
+          operation: operation.rpc._tag,
+          cause: exit.cause
+        }),
+        Effect.logWarning(`${operation.name} failed, and its caller is gone.`, exit.cause)
       )
     }
     const forget = ({ client, incoming }: Request) => {
@@ -232,6 +256,7 @@ export const makeServer = (
       const requests = new Map<RequestId, Request>()
       clients.set(client, requests)
       const operations = operationsOf(session.codec, actor)
+      const inJson = operationsOf(json, actor)
       session.callee = {
         kindOf: (operation) => operations.get(operation)?.kind,
         refuse: (_operation, why, cancel) => ({
@@ -241,7 +266,8 @@ export const makeServer = (
           payload: new Uint8Array(0)
         }),
         onOpen: (incoming) => {
-          const operation = operations.get(incoming.open.operation)!
+          const { open } = incoming
+          const operation = (open.json === true ? inJson : operations).get(open.operation)!
           const request: Request = {
             operation,
             incoming,
@@ -318,6 +344,16 @@ type FlatClient = (
   options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
 ) => unknown
 
+/** Why a payload does not fit, the value included; nothing if it does. */
+const misfitOf = (schema: Schema.Top, payload: unknown): string | undefined => {
+  try {
+    schema.make(payload, { parseOptions: { reportInput: true } })
+    return undefined
+  } catch (thrown) {
+    return issueOf(thrown)
+  }
+}
+
 /**
  * A client for a definition over a session: one method per operation. Its methods may be called after the session has
  * ended; they fail with `Disconnected` then. Needs the client middleware of the operations in its context.
@@ -331,7 +367,9 @@ export const makeClient = (
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
     const runFork = Effect.runForkWith(context)
-    const operations = operationsOf(session.codec, actor)
+    const served = session.peer.operations
+    const operations = operationsFor(session.codec, actor, served)
+    const kinds = new Map(served.map(({ kind, name }) => [name, kind]))
 
     const gone = (operation: Operation) =>
       Effect.andThen(
@@ -354,6 +392,13 @@ export const makeClient = (
     const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>) =>
       Effect.gen(function* () {
         const { operation } = ticket
+        const tag = operation.rpc._tag
+        // Of another kind there, it is another operation: neither end could make sense of the other's words.
+        if ((kinds.get(tag) ?? operation.kind) !== operation.kind) {
+          return yield* Effect.failCause(
+            portalError(operation, callee.path, new Unimplemented({ operation: tag }))
+          )
+        }
         const payload = yield* operation.payload.encode(request.payload, session.valueLimit)
         const patience = yield* timeLeft
         if (patience === 0) {
@@ -368,8 +413,9 @@ export const makeClient = (
         const outgoing = session.open(
           operation.kind,
           {
-            operation: operation.rpc._tag,
+            operation: tag,
             payload,
+            ...(operation.codec === session.codec ? {} : { json: true }),
             ...(headers.length === 0 ? {} : { headers }),
             ...(span === undefined
               ? {}
@@ -468,13 +514,9 @@ export const makeClient = (
           context: Ticket.Current.context(ticket) as Context.Context<never>
         })
       } catch (thrown) {
-        return Effect.die(
-          new EncodeError({
-            operation: ticket.operation.name,
-            lane: "payload",
-            issue: issueOf(thrown)
-          })
-        )
+        const { name, rpc } = ticket.operation
+        const issue = misfitOf(rpc.payloadSchema, payload) ?? issueOf(thrown)
+        return Effect.die(new EncodeError({ operation: name, lane: "payload", issue }))
       }
     }
 

@@ -365,7 +365,11 @@ export class Session {
   private toCallee(live: LiveIncoming, frame: DialogFrame): void {
     const value = live.end.receive(frame, this.own.settings.value)
     if (value instanceof Violation) throw value
-    if (frame._tag === "Cancel") live.interrupt(frame)
+    if (frame._tag === "Cancel") {
+      // The interruption first: a handler that waits here would end of itself, and not because of its caller.
+      live.interrupt(frame)
+      live.end.release()
+    }
   }
 
   /** A frame of a dialog whose Open is not complete, or is complete with it. */

@@ -100,7 +100,11 @@ export const unpack = (
     let context = Context.empty()
     const annotations = packed[Annotations]
     if (typeof annotations === "object" && annotations !== null && !Array.isArray(annotations)) {
-      context = Context.add(context, References.CurrentLogAnnotations, { ...annotations })
+      context = Context.add(
+        context,
+        References.CurrentLogAnnotations,
+        Object.fromEntries(Object.entries(annotations))
+      )
     }
     for (const { reference, schema } of travelling) {
       const json = packed[reference.key]

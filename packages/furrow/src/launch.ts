@@ -13,17 +13,17 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { ActorExit, AnyDefinition, Client, Handlers, Portal } from "./Actor.ts"
+import type { ActorExit, AnyDefinition, Handlers, Portal } from "./Actor.ts"
 import * as Events from "./Events.ts"
 import * as Ladder from "./Ladder.ts"
-import * as Life from "./Life.ts"
+import type * as Life from "./Life.ts"
 import type { Child } from "./NurseryKey.ts"
 import { infosOf, laneCodec } from "./Operations.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
-import { Codecs } from "./protocol/Codec.ts"
+import { Codecs, json } from "./protocol/Codec.ts"
 import { ActorName } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
-import { DefaultSettings, Versions } from "./protocol/Protocol.ts"
+import { DefaultSettings, FrameLimit, Versions } from "./protocol/Protocol.ts"
 import type { Frame, FrameOf } from "./protocol/Protocol.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
@@ -72,9 +72,12 @@ export const helloOf = (
     settings: DefaultSettings
   }))
 
-/** The codec of an actor's arguments, in the codec of its session. */
-export const argumentsCodec = (codec: Session.Session["codec"], actor: AnyDefinition) =>
-  laneCodec(codec, actor.actorName, "arguments", actor.argumentsSchema)
+/** The codec of an actor's arguments: JSON, which tells when the other program knows them otherwise. */
+export const argumentsCodec = (actor: AnyDefinition) =>
+  laneCodec(json, actor.actorName, "arguments", actor.argumentsSchema)
+
+/** How long arguments may be, in bytes: they and what stands beside them in `Start` make one frame. */
+const ArgumentsLimit = FrameLimit - 65_536
 
 /** The codec of a Cause that climbs the tree. */
 export const causeCodec = (codec: Session.Session["codec"], actor: string) =>
@@ -100,8 +103,7 @@ export const launch = (
         fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
       )
     )
-    const codecs = yield* Codecs
-    yield* argumentsCodec(codecs[0]!, actor).encode(options.arguments, DefaultSettings.value)
+    const given = yield* argumentsCodec(actor).encode(options.arguments, ArgumentsLimit)
 
     const spawner = yield* Spawner
     const spawned = yield* spawner.spawn({
@@ -205,10 +207,7 @@ export const launch = (
       ],
       logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
       grace: patience.terminated,
-      payload: yield* argumentsCodec(session.codec, actor).encode(
-        options.arguments,
-        session.valueLimit
-      )
+      payload: given
     })
     const started = yield* Deferred.await(answered).pipe(
       Effect.raceFirst(session.end),
@@ -383,7 +382,7 @@ const watch = (
       ),
       stop: stopBy,
       portal: {
-        client: client as Client<never>,
+        client,
         actor: ref,
         pid: spawned.pid,
         stop: stopBy(refOf(life)),

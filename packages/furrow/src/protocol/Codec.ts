@@ -72,6 +72,9 @@ const compiled = (
 /** The longest account of a malformed frame; it quotes what a stranger sent. */
 const MaxDetail = 300
 
+/** An account of what does not fit quotes the value; `Redacted` ones stay hidden. */
+const tellValue = { reportInput: true } as const
+
 const decodeOrViolate = (codec: string, decode: () => Frame): Frame => {
   try {
     return decode()
@@ -120,8 +123,8 @@ export const json: Codec = {
     }),
   payload: compiled((schema) => {
     const text = Schema.toCodecJson(schema)
-    const encode = Schema.encodeUnknownEffect(text)
-    const decode = Schema.decodeUnknownEffect(text)
+    const encode = Schema.encodeUnknownEffect(text, tellValue)
+    const decode = Schema.decodeUnknownEffect(text, tellValue)
     return {
       encode: (value) =>
         contained(() => Effect.map(encode(value), (json) => encoder.encode(JSON.stringify(json)))),
@@ -149,8 +152,8 @@ export const binary: Codec = {
   payload: compiled((schema) => {
     const bytes = layout(schema)
     if (bytes === undefined) return json.payload(schema)
-    const encode = Schema.encodeUnknownEffect(bytes)
-    const decode = Schema.decodeUnknownEffect(bytes)
+    const encode = Schema.encodeUnknownEffect(bytes, tellValue)
+    const decode = Schema.decodeUnknownEffect(bytes, tellValue)
     return {
       encode: (value) => contained(() => encode(value)),
       decode: (bytes) => contained(() => decode(bytes))

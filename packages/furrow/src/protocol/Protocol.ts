@@ -65,6 +65,11 @@
  * if a wait for its end was given up. `Fail` holds `error`, the JSON of the operation's error; `Die` holds `defect`, the
  * JSON of a `DefectEncoded` (see `Defect`); `Interrupt` holds `by`, the actor that asked, if that is known.
  *
+ * A caller that knows the operation by another fingerprint than its callee's `Hello` told says `json` in `Open`: then all
+ * payloads of that dialog, in both directions, are JSON text whatever the codec, because bytes of the binary codec can be
+ * taken for a value of another schema without anybody noticing. An operation that is of another kind at the callee is
+ * not opened at all. The arguments in `Start` are JSON text for the same reason.
+ *
  * ## Credit
  *
  * `Open.window` and `Started.window` say how many items, and how many payload bytes, their sender is ready to take in
@@ -168,7 +173,7 @@ export const Hello = Schema.TaggedStruct("Hello", {
 
 /**
  * From whoever spawned an actor to the actor, once, after both Hellos: who it is in the tree. The payload is the
- * actor's arguments. `grace` is how long the actor has to end when it is told to stop without a word about time.
+ * actor's arguments, as JSON text in any codec. `grace` is how long the actor has to end when it is told to stop without a word about time.
  */
 export const Start = Schema.TaggedStruct("Start", {
   name: ActorName,
@@ -227,7 +232,8 @@ export const More = Schema.TaggedStruct("More", { id: DialogId, lane: Lane, payl
 
 /**
  * The caller's first word. `window`: what the caller takes of the callee's items. `timeLeft`: how long the caller will
- * wait. `travelling`: values that follow the call by name; unknown names are ignored.
+ * wait. `travelling`: values that follow the call by name; unknown names are ignored. `json`: the payloads of this dialog
+ * are JSON text in any codec.
  */
 export const Open = Schema.TaggedStruct("Open", {
   id: DialogId,
@@ -239,6 +245,7 @@ export const Open = Schema.TaggedStruct("Open", {
   ),
   timeLeft: Schema.optional(TimeLeft),
   travelling: Schema.optional(Schema.Record(Schema.String, Schema.Json)),
+  json: Schema.optional(Schema.Boolean),
   payload: Payload
 })
 

@@ -85,11 +85,16 @@ export const Reasons = <E extends Schema.Constraint>(error: E): Reasons<E> => {
 /** One schema for each error schema, so that codecs compile each once. */
 const made = new WeakMap<Schema.Constraint, Reasons<any>>()
 
+/** An account of what does not fit quotes the value. */
+const tellValue = { reportInput: true } as const
+
 const make = <E extends Schema.Constraint>(error: E): Reasons<E> => {
   type Reason = Cause.Reason<E["Type"]>
   // Derived only when an error is there: a schema that JSON cannot say is met as an error that does not fit.
-  const encode = (value: unknown) => Schema.encodeUnknownEffect(Schema.toCodecJson(error))(value)
-  const decode = (json: unknown) => Schema.decodeUnknownEffect(Schema.toCodecJson(error))(json)
+  const encode = (value: unknown) =>
+    Schema.encodeUnknownEffect(Schema.toCodecJson(error), tellValue)(value)
+  const decode = (json: unknown) =>
+    Schema.decodeUnknownEffect(Schema.toCodecJson(error), tellValue)(json)
 
   const write = (reason: Reason): Effect.Effect<ReasonType, never, E["EncodingServices"]> => {
     const annotations = Cause.reasonAnnotations(reason)

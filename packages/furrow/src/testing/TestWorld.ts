@@ -29,12 +29,12 @@ import * as MemorySocket from "./MemorySocket.ts"
 import * as SettlingClock from "./SettlingClock.ts"
 
 interface Inhabitant {
-  readonly path: string
+  readonly actor: ActorRef
   readonly sever: () => void
   readonly die: (exit: ProcessExit) => void
 }
 
-/** The faults that a test can make happen. */
+/** What a test can do to its world, and see of it, from outside. */
 export class TestWorld extends Context.Service<
   TestWorld,
   {
@@ -42,6 +42,8 @@ export class TestWorld extends Context.Service<
     readonly crash: (actor: ActorRef, exit?: ProcessExit) => Effect.Effect<void>
     /** What {@link sever} does. */
     readonly sever: (actor: ActorRef) => Effect.Effect<void>
+    /** See {@link lives}. */
+    readonly lives: Effect.Effect<ReadonlyArray<ActorRef>>
   }
 >()("furrow/testing/TestWorld") {}
 
@@ -61,6 +63,15 @@ export const sever = (portal: {
   readonly actor: ActorRef
 }): Effect.Effect<void, never, TestWorld> =>
   Effect.flatMap(TestWorld, (world) => world.sever(portal.actor))
+
+/**
+ * Who lives in this world now, in the order of birth. An actor lives until its last finalizer has run, also one that was
+ * killed.
+ */
+export const lives: Effect.Effect<ReadonlyArray<ActorRef>, never, TestWorld> = Effect.flatMap(
+  TestWorld,
+  (world) => world.lives
+)
 
 /** What an actor sees of the test: the time, who runs its fibers, and where its spans and logs go. */
 const seen: ReadonlySet<string> = new Set([
@@ -131,9 +142,10 @@ export const layer = (
             Context.add(Spawner, world),
             Context.add(CurrentHub, makeHub())
           )
-          const fiber = Effect.runForkWith(context)(live(program, connection.accepted))
+          const incarnation = crypto.randomUUID()
+          const fiber = Effect.runForkWith(context)(live(program, connection.accepted, incarnation))
           const inhabitant: Inhabitant = {
-            path: request.path,
+            actor: { path: request.path, incarnation },
             sever: connection.sever,
             die: (exit) => {
               Deferred.doneUnsafe(gone, Exit.succeed(exit))
@@ -141,30 +153,32 @@ export const layer = (
               fiber.interruptUnsafe()
             }
           }
-          inhabitants.set(request.path, inhabitant)
+          inhabitants.set(incarnation, inhabitant)
           fiber.addObserver((end) => {
-            if (inhabitants.get(request.path) === inhabitant) inhabitants.delete(request.path)
+            inhabitants.delete(incarnation)
             const code = Exit.isSuccess(end) ? exitOf[end.value._tag] : TerminatedCode
             Deferred.doneUnsafe<ProcessExit, never>(gone, Exit.succeed({ code }))
             connection.sever()
           })
+          const kill = Effect.sync(() => inhabitant.die({ signal: "SIGKILL" }))
+          yield* Effect.addFinalizer(() => kill)
           return {
             socket: connection.dialled,
             exit: Deferred.await(gone),
             terminate: Effect.sync(() => fiber.interruptUnsafe()),
-            kill: Effect.sync(() => inhabitant.die({ signal: "SIGKILL" })),
+            kill,
             pid: undefined,
             stdout: Stream.empty,
             stderr: Stream.empty,
             stderrTail: Effect.succeed("")
           } satisfies Spawned
-        })
+        }).pipe(Effect.uninterruptible)
 
       const world = Spawner.of({ spawn })
 
       const find = (actor: ActorRef) =>
         Effect.suspend(() => {
-          const inhabitant = inhabitants.get(actor.path)
+          const inhabitant = inhabitants.get(actor.incarnation)
           return inhabitant === undefined
             ? Effect.die(new Error(`Nobody lives at "${actor.path}" in this test world.`))
             : Effect.succeed(inhabitant)
@@ -176,7 +190,8 @@ export const layer = (
           TestWorld.of({
             crash: (actor, exit = { signal: "SIGKILL" }) =>
               Effect.map(find(actor), (inhabitant) => inhabitant.die(exit)),
-            sever: (actor) => Effect.map(find(actor), (inhabitant) => inhabitant.sever())
+            sever: (actor) => Effect.map(find(actor), (inhabitant) => inhabitant.sever()),
+            lives: Effect.sync(() => Array.from(inhabitants.values(), ({ actor }) => actor))
           })
         ),
         Context.merge(time)

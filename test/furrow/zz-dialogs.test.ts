@@ -1,0 +1,3 @@
+import suite from "../contract/Dialogs.suite.ts"
+import { testWorld } from "../contract/World.ts"
+suite(testWorld)
