@@ -1,6 +1,7 @@
 /**
- * One file that is parent and child. Started by hand it is the root; started by its own nursery it is the actor that it
- * was started for, because nobody has said another `main`. Both burn a core at once, in the same function.
+ * One file that is parent and child. Run by hand it is the root; run by its own nursery it is the actor that it was
+ * started for, because nobody has named another `main`. Both burn a core at once, with the same function. An actor pays
+ * for its imports at every start: hence modules here, and not the barrel.
  */
 import * as NodeActor from "@furrow/node/NodeActor"
 import * as Clock from "effect/Clock"

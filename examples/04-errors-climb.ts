@@ -1,6 +1,7 @@
 /**
- * Three daemons and one that fails. An operation's error goes to its caller; where nobody handles it, that actor is gone
- * too, and so it climbs to the root. Every block on its way ends all it owns, and what arrives names who and why.
+ * Three daemons and one that fails. An operation's error goes to its caller, as the class it is. Where nobody handles
+ * it, that actor is gone too, and so the error climbs, level by level. Every block on its way ends all that it owns,
+ * and what arrives at the root names who and why.
  */
 import * as NodeActor from "@furrow/node/NodeActor"
 import * as Console from "effect/Console"

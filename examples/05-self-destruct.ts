@@ -1,6 +1,7 @@
 /**
- * A process per core, asleep, and after a second a body that fails. The block cancels the calls that are under way, ends
- * every process and waits until it is reaped; then, and not before, it fails with the body's error. Watch it with `ps`.
+ * A process per core, each asleep in a call, and after a second a body that fails. The block cancels the calls that are
+ * under way, ends every process and waits until it is reaped. Then, and not before, the program fails with the error of
+ * its body. Watch it from another terminal with `ps`.
  */
 import * as NodeActor from "@furrow/node/NodeActor"
 import * as Console from "effect/Console"

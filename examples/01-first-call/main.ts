@@ -1,6 +1,7 @@
 /**
- * An actor, a call, a clean end. The counter lives in a process of its own: the nursery starts it, calls reach it as
- * typed methods that are checked at both ends, and when the block has ended, so has the process, its finalizers run.
+ * An actor, a call, a clean end. The counter lives in a process of its own, and the nursery is the block that owns it.
+ * Calls reach it as typed methods whose values are checked at both ends. When the block has ended, so has the process:
+ * its finalizers have run, and what they wrote has been passed on.
  */
 import { NodeActor } from "@furrow/node"
 import { Console, Effect } from "effect"

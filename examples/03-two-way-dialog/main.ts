@@ -1,6 +1,7 @@
 /**
  * Ping-pong in one operation: a first word, items both ways, a result. `Dialog.use` holds the dialog for a block that
- * ends only when both ends have ended: a body that fails cancels the player, a player that fails interrupts the body.
+ * ends only when both ends have ended: a body that fails cancels the player and waits for it, a player that fails
+ * interrupts the body. Who sends faster than the other reads has to wait.
  */
 import { NodeActor } from "@furrow/node"
 import { Console, Effect, Stream } from "effect"

@@ -1,6 +1,7 @@
 /**
- * Two feeds, an aggregator that is a parent itself, one stream of unique values up to the root. All four processes run
- * at the pace of the reader: who is ahead waits. When the root has seen enough, its cancel reaches both feeds.
+ * Two feeds, an aggregator that is a parent itself, and one stream of unique values up to the root. All four processes
+ * run at the pace of the reader: who is ahead of it waits. When the root has seen enough of a stream, its cancel
+ * reaches both feeds, two levels down.
  */
 import { NodeActor } from "@furrow/node"
 import { Console, Effect, Stream } from "effect"

@@ -1,6 +1,7 @@
 /**
- * Six large numbers and a few workers that share them out. The pool is Effect's own: to borrow a worker is to borrow its
- * portal, who needs one waits until one is free, and the answers come in the order of the questions.
+ * Six large numbers, and a few workers that share them out. The pool is Effect's own: to borrow a worker is to borrow
+ * its portal, and who needs one waits until one is free. The answers come in the order of the questions, and the end of
+ * the block is the end of the workers.
  */
 import { NodeActor } from "@furrow/node"
 import { Console, Effect, Pool } from "effect"

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Nursery from "furrow/Nursery"
 import { Held, Lease } from "./lease.ts"
 
+/** A lease that runs out by the clock of whatever world it lives in. */
 export const LeaseLive = Lease.toLayer(
   Effect.gen(function* () {
     const { minutes } = yield* Lease.Arguments

@@ -1,6 +1,7 @@
 /**
- * A user's own actor under virtual time. In the test world every actor is a fiber of this process, built from the Layer
- * that its real process runs; each value still crosses the real codec, and half an hour takes as long as `adjust` does.
+ * A user's own actor under virtual time. In the test world an actor is a fiber of this process, built from the Layer
+ * that its real process runs. Every value still crosses the real codec, an actor can be made to crash, and half an hour
+ * takes as long as `TestClock.adjust` does.
  */
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"

@@ -5,13 +5,13 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { extname } from "node:path"
 import { Identifiers, isSource } from "./identifiers.ts"
-import type { Indexed, Text, Unreadable } from "./indexer.ts"
-import { byCount, top } from "./top.ts"
+import type { Indexed, Text } from "./indexer.ts"
+import { mostFrequent } from "./top.ts"
+import { unreadable } from "./unreadable.ts"
 
 /** How much of a file is in memory at once. */
 const ChunkSize = 256 * 1024
@@ -41,7 +41,7 @@ class TextFacts {
     if (this.binary) return
     for (const byte of chunk) if (byte === Newline) this.lines++
     this.last = chunk.at(-1) ?? this.last
-    this.identifiers?.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).latin1Slice())
+    this.identifiers?.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1"))
   }
 
   /** Adds the identifiers to a sum. A last line may do without its end. */
@@ -51,25 +51,12 @@ class TextFacts {
     for (const [name, count] of found) sum.set(name, (sum.get(name) ?? 0) + count)
     return {
       lines: this.last === Newline ? this.lines : this.lines + 1,
-      identifiers: top(IdentifiersOfFile, byCount, occurrences(found))
+      identifiers: mostFrequent(IdentifiersOfFile, found)
     }
   }
 }
 
-/** Counted names as values. */
-export const occurrences = function* (counts: ReadonlyMap<string, number>) {
-  for (const [name, count] of counts) yield { name, count }
-}
-
-/** Why something could not be read, in two words: "permission denied". */
-export const whyUnreadable = ({ reason }: PlatformError): string =>
-  reason._tag === "Unknown" || reason._tag === "BadArgument"
-    ? (reason.description ?? "unknown reason")
-    : reason._tag.replace(/(?<!^)[A-Z]/g, (letter) => ` ${letter}`).toLowerCase()
-
-/**
- * Reads a file, as long as it is when it is opened, and adds its identifiers to a sum.
- */
+/** Reads a file, no further than it is long when it is opened, and adds its identifiers to a sum. */
 export const readFile = Effect.fnUntraced(
   function* (root: string, path: string, sum: Map<string, number>) {
     const fs = yield* FileSystem.FileSystem
@@ -87,21 +74,16 @@ export const readFile = Effect.fnUntraced(
         })
       )
     )
-    return {
+    const facts: Indexed = {
       _tag: "Indexed",
       path,
       bytes,
       sha256: hash.digest("hex"),
       storage: `${dev}:${Option.getOrElse(ino, () => path)}`,
       text: text.end(sum)
-    } satisfies Indexed as Indexed | Unreadable
+    }
+    return facts
   },
   (effect, _root, path) =>
-    Effect.catch(effect, (error) =>
-      Effect.succeed<Indexed | Unreadable>({
-        _tag: "Unreadable",
-        path,
-        reason: whyUnreadable(error)
-      })
-    )
+    Effect.catch(effect, (error) => Effect.succeed(unreadable(path, error)))
 )

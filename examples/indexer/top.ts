@@ -15,11 +15,21 @@ export const top = <A>(n: number, order: Order.Order<A>, values: Iterable<A>): A
   return first
 }
 
-/** The largest number first. */
-export const descending = Order.flip(Order.Number)
+/** The largest number first; those that are equal by name, so that there is one order and no other. */
+export const descending = <A>(
+  size: (value: A) => number,
+  name: (value: A) => string
+): Order.Order<A> =>
+  Order.combine(
+    Order.mapInput(Order.flip(Order.Number), size),
+    Order.mapInput(Order.String, name)
+  )
 
-/** The most frequent first, then by name, so that the order of a count is one. */
-export const byCount: Order.Order<Occurrence> = Order.combine(
-  Order.mapInput(descending, ({ count }: Occurrence) => count),
-  Order.mapInput(Order.String, ({ name }: Occurrence) => name)
+const byCount = descending<readonly [string, number]>(
+  ([, count]) => count,
+  ([name]) => name
 )
+
+/** The `n` names that were counted most often. */
+export const mostFrequent = (n: number, counts: ReadonlyMap<string, number>): Array<Occurrence> =>
+  top(n, byCount, counts).map(([name, count]) => ({ name, count }))

@@ -307,7 +307,7 @@ export default ({ it, main, name }: World): void => {
                 inspect(exit.cause),
                 inspect(reason.defect),
                 String(reason.defect),
-                String(JSON.stringify(reason.defect)),
+                JSON.stringify(reason.defect) ?? "",
                 String(exit)
               ]
               for (const text of shown) expect(text.length).toBeLessThan(1_000_000)

@@ -4,6 +4,7 @@
 import calls from "../contract/Calls.suite.ts"
 import counter from "../contract/Counter.suite.ts"
 import streams from "../contract/Streams.suite.ts"
+import oneShots from "../contract/OneShots.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
-for (const suite of [calls, streams, counter]) suite(testWorld)
+for (const suite of [calls, oneShots, streams, counter]) suite(testWorld)

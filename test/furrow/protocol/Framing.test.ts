@@ -42,6 +42,15 @@ describe("Framing", () => {
     )
   })
 
+  it("a body is plain bytes, whatever kind of bytes the platform reads into", () => {
+    const bytes = Buffer.from(Framing.join([new Uint8Array([1, 2, 3])]))
+    const [whole] = new Framing.Deframer().push(bytes)
+    expect(whole?.constructor).toBe(Uint8Array)
+    const deframer = new Framing.Deframer()
+    expect(deframer.push(bytes.subarray(0, 6))).toEqual([])
+    expect(deframer.push(bytes.subarray(6))).toEqual([new Uint8Array([1, 2, 3])])
+  })
+
   it("pending is what was pushed and did not come out", () => {
     fc.assert(
       fc.property(

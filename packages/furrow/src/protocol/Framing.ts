@@ -60,7 +60,9 @@ export class Deframer {
   }
 
   /** The bodies that this chunk completes, in order. Throws a `Violation` (`FrameTooLong`). */
-  push(chunk: Uint8Array): ReadonlyArray<Uint8Array> {
+  push(bytes: Uint8Array): ReadonlyArray<Uint8Array> {
+    // A platform's own kind of bytes (Node's Buffer) would reach users in the values that are decoded from it.
+    const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const bodies: Array<Uint8Array> = []
     let at = 0
     while (at < chunk.length) {
