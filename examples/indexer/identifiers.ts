@@ -17,7 +17,9 @@ const Reserved = new Set(
   define delete double else endif enum export extends false finally float for from func function get ifdef ifndef
   implements import include infer instanceof int interface keyof let long module namespace never new null number object
   package private protected public readonly require return set short signed sizeof static string struct super switch
-  symbol this throw true try type typedef typeof undefined unknown unsigned var void while with yield`.split(/\s+/)
+  symbol this throw true try type typedef typeof undefined unknown unsigned var void while with yield`.split(
+    /\s+/
+  )
 )
 
 /** A longer word is data. */

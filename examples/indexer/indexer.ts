@@ -13,6 +13,8 @@ export type Occurrence = typeof Occurrence.Type
 
 /** What only text has; identifiers, the most frequent first, only source code. */
 export const Text = Schema.Struct({ lines: Schema.Int, identifiers: Schema.Array(Occurrence) })
+/** See the schema. */
+export type Text = typeof Text.Type
 
 /** What is known of one file. `storage` names its blocks on the disk: hard links to one file share it. */
 export const Indexed = Schema.TaggedStruct("Indexed", {
@@ -41,6 +43,11 @@ export const BatchDone = Schema.TaggedStruct("BatchDone", {
   identifiers: Schema.ReadonlyMap(Schema.String, Schema.Int)
 })
 
+/** What a worker says. */
+export const Answer = Schema.Union([Indexed, Unreadable, BatchDone])
+/** See the schema. */
+export type Answer = typeof Answer.Type
+
 /**
  * A working day: the caller sends batches of paths relative to `root`, the worker answers each with what it found, file
  * by file, and with `BatchDone`. Neither gets further ahead of the other than the window of the dialog allows.
@@ -48,7 +55,7 @@ export const BatchDone = Schema.TaggedStruct("BatchDone", {
 export const Index = Dialog.make("Index", {
   payload: { root: Schema.String },
   fromCaller: Schema.Array(Schema.String),
-  fromCallee: Schema.Union([Indexed, Unreadable, BatchDone])
+  fromCallee: Answer
 })
 
 /** A worker that reads files. */

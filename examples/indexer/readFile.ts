@@ -41,7 +41,9 @@ class TextFacts {
     if (this.binary) return
     for (const byte of chunk) if (byte === Newline) this.lines++
     this.last = chunk.at(-1) ?? this.last
-    this.identifiers?.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1"))
+    this.identifiers?.push(
+      Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1")
+    )
   }
 
   /** Adds the identifiers to a sum. A last line may do without its end. */
@@ -84,6 +86,5 @@ export const readFile = Effect.fnUntraced(
     }
     return facts
   },
-  (effect, _root, path) =>
-    Effect.catch(effect, (error) => Effect.succeed(unreadable(path, error)))
+  (effect, _root, path) => Effect.catch(effect, (error) => Effect.succeed(unreadable(path, error)))
 )

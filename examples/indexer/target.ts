@@ -25,7 +25,9 @@ export const resolve = Effect.fn("resolve")(function* (given: string) {
   const path = yield* Path.Path
   const [real, { type }] = yield* fs.realPath(path.resolve(given)).pipe(
     Effect.flatMap((real) => Effect.all([Effect.succeed(real), fs.stat(real)])),
-    Effect.mapError((error) => new NothingThere({ path: given, reason: unreadable(given, error).reason }))
+    Effect.mapError(
+      (error) => new NothingThere({ path: given, reason: unreadable(given, error).reason })
+    )
   )
   const target: Target | undefined =
     type === "Directory"

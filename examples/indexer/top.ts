@@ -20,10 +20,7 @@ export const descending = <A>(
   size: (value: A) => number,
   name: (value: A) => string
 ): Order.Order<A> =>
-  Order.combine(
-    Order.mapInput(Order.flip(Order.Number), size),
-    Order.mapInput(Order.String, name)
-  )
+  Order.combine(Order.mapInput(Order.flip(Order.Number), size), Order.mapInput(Order.String, name))
 
 const byCount = descending<readonly [string, number]>(
   ([, count]) => count,

@@ -8,7 +8,7 @@ import { Counter } from "./fixtures/Counter.ts"
 import type { World } from "./World.ts"
 
 export default ({ it, main, name }: World): void => {
-  describe(name, () => {
+  describe(`counting (${name})`, () => {
     it("an actor counts from where it was told to", () =>
       Nursery.run(
         Effect.gen(function* () {

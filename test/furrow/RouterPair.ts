@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { AnyDefinition, Client, Definition, Service } from "furrow/Actor"
 import { helloOf } from "furrow/launch"
-import type { Life } from "furrow/Life"
+import * as Life from "furrow/Life"
 import { Codec, Framing } from "furrow/protocol"
 import type { Protocol } from "furrow/protocol"
 import { makeClient, makeServer } from "furrow/Routers"
@@ -39,17 +39,15 @@ export interface Pair<Ops extends Rpc.Any> {
   readonly count: (tag: Protocol.Frame["_tag"]) => number
   /** Cuts the connection. */
   readonly sever: Effect.Effect<void>
-  readonly callerLife: Life
-  readonly calleeLife: Life
+  readonly callerLife: Life.Life
+  readonly calleeLife: Life.Life
   /** Closes the callee's server, as the end of its actor does. */
   readonly closeServer: Effect.Effect<void>
 }
 
 /** A life outside of any tree. */
-export const lifeOf = (path: string): Life => ({
-  self: { name: path, path, incarnation: `life-of-${path}`, ancestors: [] },
-  stopping: undefined
-})
+export const lifeOf = (path: string): Life.Life =>
+  Life.make({ name: path, path, incarnation: `life-of-${path}`, ancestors: [] })
 
 const tapped = (
   socket: Socket.Socket,
@@ -109,7 +107,7 @@ export const connect = <
     const connection = MemorySocket.make()
     const callerLife = lifeOf("caller")
     const calleeLife = lifeOf("callee")
-    const open = (role: "dialled" | "accepted", by: Said["by"], life: Life) =>
+    const open = (role: "dialled" | "accepted", by: Said["by"], life: Life.Life) =>
       helloOf(life.self.name, life.self.incarnation, by === "callee" ? definition : undefined).pipe(
         Effect.flatMap((hello) =>
           Session.make({

@@ -5,6 +5,9 @@ import calls from "../contract/Calls.suite.ts"
 import counter from "../contract/Counter.suite.ts"
 import streams from "../contract/Streams.suite.ts"
 import oneShots from "../contract/OneShots.suite.ts"
+import context from "../contract/Context.suite.ts"
+import errors from "../contract/Errors.suite.ts"
+import messages from "../contract/Messages.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
-for (const suite of [calls, oneShots, streams, counter]) suite(testWorld)
+for (const suite of [calls, oneShots, streams, counter, context, errors, messages]) suite(testWorld)

@@ -69,15 +69,12 @@ export const live = <R>(
         : ({ _tag: "Orphaned" } satisfies LifeEnd)
     }
     const above = first.ancestors.at(-1)
-    const life: Life.Life = {
-      self: {
-        name: first.name,
-        path: above === undefined ? first.name : `${above.path}/${first.name}`,
-        incarnation,
-        ancestors: first.ancestors
-      },
-      stopping: undefined
-    }
+    const life = Life.make({
+      name: first.name,
+      path: above === undefined ? first.name : `${above.path}/${first.name}`,
+      incarnation,
+      ancestors: first.ancestors
+    })
     return yield* Effect.provideContext(
       inOrder(program, session, life, first, Deferred.await(stop)),
       Context.make(ParentSession, { session, life }).pipe(
@@ -113,10 +110,12 @@ const inOrder = (
       const now = yield* Life.now
       const word = Exit.isSuccess(why) && typeof why.value !== "string" ? why.value : undefined
       if (!(Exit.isSuccess(why) && why.value === "ended")) {
-        life.stopping =
+        Life.stop(
+          life,
           word === undefined
             ? { by: life.self, hops: [], until: now + start.grace }
             : { by: word.by, hops: word.hops, until: now + word.grace }
+        )
       }
       yield* Fiber.interrupt(running)
       const ended = yield* Fiber.await(running)

@@ -13,7 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { itemsOf } from "./CalleeEnd.ts"
-import { asDefects, failUnlessEmpty } from "./Dialog.ts"
+import { asDefects, failUnlessEmpty, sameEvent } from "./Dialog.ts"
 import type { Caller, Held, Left } from "./Dialog.ts"
 import type { CallerEnd, CancelWord } from "./DialogEnd.ts"
 import * as Events from "./Events.ts"
@@ -41,6 +41,10 @@ export class Ticket {
   /** Is told of the end, once, outside of any fiber. */
   onFinal: (final: Final) => void = () => {}
   private readonly final = Deferred.makeUnsafe<Final>()
+  /** Done when the callee is known to have ended; the end that its caller meets may be known before, if it gave up. */
+  private readonly gone = Deferred.makeUnsafe<Final>()
+  /** The same, known before anybody who waits goes on. */
+  private goneWith: Final | undefined
   private readonly first = Deferred.makeUnsafe<Uint8Array | undefined>()
   private why: "left" | "cancel" | "deadline" | undefined
   /** What this end met itself, and cancelled for. */
@@ -86,6 +90,13 @@ export class Ticket {
     })
   }
 
+  /** The callee has ended. */
+  heard(end: Final): void {
+    this.goneWith = end
+    this.finish(end)
+    Deferred.doneUnsafe(this.gone, Exit.succeed(end))
+  }
+
   /** The end is known now; the first one counts. */
   finish(end: Final): void {
     const final =
@@ -94,9 +105,12 @@ export class Ticket {
         : Exit.failCause(
             Cause.fromReasons([...this.given.reasons, ...this.ownReasons(end).reasons])
           )
-    if (!Deferred.doneUnsafe(this.final, Exit.succeed(final))) return
+    if (this.isOver) return
+    if (this.outgoing === undefined) this.goneWith = end
+    Deferred.doneUnsafe(this.final, Exit.succeed(final))
     Deferred.doneUnsafe(this.first, Exit.succeed(undefined))
     this.onFinal(final)
+    if (this.outgoing === undefined) Deferred.doneUnsafe(this.gone, Exit.succeed(end))
   }
 
   /** Ends it because of what this end met: cancels, joins, and ends with that Cause first, whatever the callee says. */
@@ -109,13 +123,13 @@ export class Ticket {
 
   /** Cancels a callee that has not ended. */
   cancel(why: "left" | "cancel" | "deadline", timeLeft?: number): void {
-    if (this.outgoing === undefined || this.isOver) return
+    if (this.outgoing === undefined || this.goneWith !== undefined) return
     this.why ??= why
     const { self, stopping } = this.life
     const word: CancelWord = {
       by: stopping?.by ?? self,
       hops: stopping?.hops ?? [],
-      ...(timeLeft === undefined ? {} : { timeLeft })
+      ...(timeLeft === undefined || timeLeft === Infinity ? {} : { timeLeft })
     }
     this.outgoing.cancel(word)
   }
@@ -133,14 +147,22 @@ export class Ticket {
    */
   leave(why: "left" | "cancel" | "deadline"): Effect.Effect<Left<unknown>> {
     return Effect.gen({ self: this }, function* () {
-      if (this.isOver) return left(this.ownReasons(yield* this.ended))
+      if (this.goneWith !== undefined) {
+        // What the callee failed with after this end had given it up is still to be told.
+        const known = this.ownReasons(yield* this.ended).reasons
+        const late = withoutMachinery(this.goneWith).reasons
+        const unknown = late.filter((reason) => !known.some((other) => sameEvent(other, reason)))
+        return left(Cause.fromReasons([...known, ...unknown]))
+      }
+      // The end of the time that was given has been met, and waited for, once.
+      if (this.why === "deadline" && this.isOver) return left(this.ownReasons(yield* this.ended))
       const bound = yield* Life.joinBound(this.life)
       this.cancel(why, bound)
       if (this.outgoing === undefined) return left(Cause.empty)
       const before = yield* Life.now
-      const final = yield* Effect.timeoutOption(this.ended, bound)
+      const final = yield* Effect.timeoutOption(Deferred.await(this.gone), bound)
       if (Option.isSome(final)) {
-        const cause = this.ownReasons(final.value)
+        const cause = withoutMachinery(final.value)
         if (cause.reasons.length > 0) yield* this.tellFailure(cause)
         return left(cause)
       }
@@ -155,15 +177,10 @@ export class Ticket {
     })
   }
 
-  /** What the callee failed with of its own: once this end has cancelled, the machinery's words say nothing new. */
+  /** What concerns whoever leaves: once this end has left or cancelled, the machinery's words say nothing new. */
   private ownReasons(final: Final): Cause.Cause<unknown> {
     if (Exit.isSuccess(final)) return Cause.empty
-    if (this.why === undefined) return final.cause
-    return Cause.fromReasons(
-      final.cause.reasons.filter(
-        (reason) => !(Cause.isFailReason(reason) && reason.error instanceof PortalError)
-      )
-    )
+    return this.why === undefined || this.why === "deadline" ? final.cause : withoutMachinery(final)
   }
 
   private tellFailure(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -250,15 +267,21 @@ export class Ticket {
       result: Effect.flatten(ending),
       exit: ending
     }
+    const concerning = (final: Final): Exit.Exit<void, unknown> =>
+      Exit.isSuccess(final) || this.endedAsAsked(final) ? Exit.void : Exit.failCause(final.cause)
+    const outcome = Effect.map(this.ended, concerning)
     return {
       caller,
-      outcome: Effect.map(this.ended, (final) =>
-        Exit.isSuccess(final) || this.endedAsAsked(final) ? Exit.void : Exit.failCause(final.cause)
+      outcome,
+      settled: Effect.flatMap(outcome, (known) =>
+        Exit.isFailure(known)
+          ? Effect.succeed(known)
+          : Effect.map(Deferred.await(this.gone), concerning)
       ),
       leave: this.leave("left"),
       release: Effect.suspend(() => {
         // A scope has no channel for typed errors: what the callee fails with as it is left becomes a defect.
-        if (!this.isOver) {
+        if (this.goneWith === undefined) {
           return Effect.flatMap(this.leave("left"), ({ cause }) =>
             failUnlessEmpty(asDefects(cause))
           )
@@ -270,6 +293,15 @@ export class Ticket {
     }
   }
 }
+
+const withoutMachinery = (final: Final): Cause.Cause<unknown> =>
+  Exit.isSuccess(final)
+    ? Cause.empty
+    : Cause.fromReasons(
+        final.cause.reasons.filter(
+          (reason) => !(Cause.isFailReason(reason) && reason.error instanceof PortalError)
+        )
+      )
 
 const left = (cause: Cause.Cause<unknown>): Left<unknown> => ({ cause, notJoined: Context.empty() })
 

@@ -14,6 +14,7 @@ const LaneName = Schema.Literals([
   "fromCallee",
   "success",
   "error",
+  "headers",
   "arguments"
 ])
 
@@ -58,6 +59,7 @@ const named: Record<LaneName, string> = {
   fromCallee: "An item (fromCallee)",
   success: "The result (success)",
   error: "The failure (error)",
+  headers: "The headers",
   arguments: "The arguments"
 }
 

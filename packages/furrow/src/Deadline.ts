@@ -23,8 +23,8 @@ const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /**
  * How long a caller that leaves an operation early waits for its callee to end. Defaults to 5 seconds, and to half of
- * what is left of its grace while the actor itself is being stopped; a bound that is given holds in both cases. When it
- * has passed the caller goes on, and its interruption (or `Cancelled`) carries the annotation `NotJoined`.
+ * what is left of its grace while the actor itself is being stopped; a bound that is given can then only shorten that.
+ * When it has passed the caller goes on, and its interruption (or `Cancelled`) carries the annotation `NotJoined`.
  *
  * **Example** (Leaving after half a second at most)
  *
@@ -62,6 +62,8 @@ export const within =
     Effect.flatMap(now, (time) =>
       Effect.flatMap(CurrentDeadline, (outer) => {
         const at = time + Duration.toMillis(Duration.fromInputUnsafe(duration))
+        // What has no end bounds nothing, and a frame could not say it.
+        if (at === Infinity) return effect
         return Effect.provideService(
           effect,
           CurrentDeadline,

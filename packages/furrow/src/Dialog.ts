@@ -167,8 +167,13 @@ export interface Caller<Started, FromCaller, FromCallee, Success, E> {
  */
 export interface Held<Started, FromCaller, FromCallee, Success, E> {
   readonly caller: Caller<Started, FromCaller, FromCallee, Success, E>
-  /** Waits for the callee's end: a failure that concerns the block, or nothing, if it ended well or as `cancel` asked. */
+  /**
+   * Waits for the end as the caller meets it: a failure that concerns the block, or nothing, if it ended well or as
+   * `cancel` asked.
+   */
   readonly outcome: Effect.Effect<Exit.Exit<void, E>>
+  /** The same, and, if it is no failure, waits until the callee has really ended, also if `cancel` did not. */
+  readonly settled: Effect.Effect<Exit.Exit<void, E>>
   /** Cancels a callee that has not ended and joins it. */
   readonly leave: Effect.Effect<Left<E>>
   /**
@@ -279,7 +284,7 @@ export const use =
         const reasons: Array<Cause.Reason<E | E2>> = []
         if (Exit.isFailure(waited)) reasons.push(...waited.cause.reasons)
         if (Exit.isSuccess(ended) && Exit.isSuccess(waited)) {
-          const outcome = yield* Effect.exit(restore(held.outcome))
+          const outcome = yield* Effect.exit(restore(held.settled))
           if (Exit.isSuccess(outcome)) {
             yield* Fiber.interrupt(watching)
             return Exit.isSuccess(outcome.value)

@@ -78,21 +78,24 @@ export class DialogEnd {
   /** Sends one item once there is credit; tells why not, if the dialog is over before. */
   send(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
     return Effect.suspend(() => {
-      const refusal = this.refusal
-      if (refusal !== undefined) return Effect.succeed(refusal)
-      if (this.senders.length === 0 && DialogState.canSend(this.state)) {
-        this.sayItem(bytes)
-        return Effect.undefined
-      }
+      if (this.senders.length === 0 && this.sendNow(bytes)) return Effect.undefined
       return Effect.callback<SendRefusal | undefined>((resume) => {
         const waiter: Waiter = { bytes, resume: (sent) => resume(Effect.succeed(sent)) }
         this.senders.push(waiter)
+        // A fiber may rest between looking and waiting; what came in between is seen here.
+        this.releaseSenders()
         return Effect.sync(() => {
           const index = this.senders.indexOf(waiter)
           if (index >= 0) this.senders.splice(index, 1)
         })
       })
     })
+  }
+
+  private sendNow(bytes: Uint8Array): boolean {
+    if (this.refusal !== undefined || !DialogState.canSend(this.state)) return false
+    this.sayItem(bytes)
+    return true
   }
 
   /** Says that no more items follow; items that wait for credit are refused. */
@@ -149,6 +152,11 @@ export class DialogEnd {
     })
   }
 
+  /** No item will come any more, or none need come. */
+  private get isDry(): boolean {
+    return this.drained || this.state.cancelled
+  }
+
   private takeNow(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
     if (this.items.length > 0) {
       const taken = this.items.splice(0, max)
@@ -156,9 +164,11 @@ export class DialogEnd {
       for (const item of taken) this.handedOut.bytes += item.length
       return Effect.succeed(taken)
     }
-    if (this.drained || this.state.cancelled) return Effect.succeed([])
+    if (this.isDry) return Effect.succeed([])
     return Effect.flatMap(
       Effect.callback<void>((resume) => {
+        // A fiber may rest between looking and waiting; what came in between is seen here.
+        if (this.items.length > 0 || this.isDry) return resume(Effect.void)
         const taker = () => resume(Effect.void)
         this.takers.push(taker)
         return Effect.sync(() => {

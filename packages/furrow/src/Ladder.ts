@@ -38,6 +38,11 @@ export const patienceLeft = (patience: Patience, life: Life.Life): Effect.Effect
         }
       })
 
+const least = (a: Patience, b: Patience): Patience => ({
+  asked: Math.min(a.asked, b.asked),
+  terminated: Math.min(a.terminated, b.terminated)
+})
+
 /** What the ladder works on. */
 export interface Rungs {
   readonly actor: ActorRef
@@ -47,24 +52,36 @@ export interface Rungs {
   readonly kill: Effect.Effect<void>
   /** Waits until it is gone and reaped. */
   readonly gone: Effect.Effect<unknown>
+  /** Waits until the one who climbs is told to stop itself: from then on less time is left. */
+  readonly hurry: Effect.Effect<Patience>
 }
 
 /** Asks, waits, terminates, waits, kills, and waits for the end; gives the stage that was needed. */
-export const climb = (rungs: Rungs, by: ActorRef, patience: Patience): Effect.Effect<LadderStage> =>
+export const climb = (rungs: Rungs, by: ActorRef, given: Patience): Effect.Effect<LadderStage> =>
   Effect.gen(function* () {
-    const { actor, ask, gone, kill, terminate } = rungs
-    const isGone = (wait: number) => Effect.map(Effect.timeoutOption(gone, wait), Option.isSome)
+    const { actor, ask, gone, hurry, kill, terminate } = rungs
+    let patience = given
+    const isGone = (stage: keyof Patience): Effect.Effect<boolean> =>
+      Effect.gen(function* () {
+        const seen = yield* Effect.raceFirst(
+          Effect.as(gone, "gone" as const),
+          Effect.raceFirst(Effect.as(Effect.sleep(patience[stage]), "late" as const), hurry)
+        )
+        if (typeof seen === "string") return seen === "gone"
+        patience = least(patience, seen)
+        return Option.isSome(yield* Effect.timeoutOption(gone, patience[stage]))
+      })
     const tell = (stage: LadderStage, wait: number) =>
       Events.publish({ _tag: "Stage", actor, stage, by, patience: wait })
 
     if (ask !== undefined) {
       yield* tell("asked", patience.asked)
       yield* ask(patience.asked)
-      if (yield* isGone(patience.asked)) return "asked"
+      if (yield* isGone("asked")) return "asked"
     }
     yield* tell("terminated", patience.terminated)
     yield* terminate
-    if (yield* isGone(patience.terminated)) return "terminated"
+    if (yield* isGone("terminated")) return "terminated"
     yield* tell("killed", 0)
     yield* kill
     yield* gone

@@ -5,8 +5,10 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { SelfInfo } from "./Actor.ts"
 import { JoinBound } from "./Deadline.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
@@ -25,6 +27,21 @@ export interface Stopping {
 export interface Life {
   readonly self: SelfInfo
   stopping: Stopping | undefined
+  /** Done when the life is told to stop. */
+  readonly told: Deferred.Deferred<void>
+}
+
+/** A life that nobody has told to stop yet. */
+export const make = (self: SelfInfo): Life => ({
+  self,
+  stopping: undefined,
+  told: Deferred.makeUnsafe()
+})
+
+/** Tells a life to stop. */
+export const stop = (life: Life, stopping: Stopping): void => {
+  life.stopping = stopping
+  Deferred.doneUnsafe(life.told, Exit.void)
 }
 
 /** The life that the current fiber is part of; none outside of a tree. */

@@ -17,13 +17,14 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
+import { sameEvent } from "./Dialog.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
-import { CurrentLife } from "./Life.ts"
-import type { Life } from "./Life.ts"
+import * as Life from "./Life.ts"
 import { Nursery } from "./NurseryKey.ts"
-import type { Child, NurseryService } from "./NurseryKey.ts"
-import { Disconnected, PortalError } from "./PortalError.ts"
+import type { Child, NurseryService, Restore } from "./NurseryKey.ts"
+import { Cancelled, Disconnected, PortalError } from "./PortalError.ts"
+import { isSameLife } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { LifeOptions, ProcessOptions, Spawner } from "./Spawner.ts"
 import { ActorCrashed, ForkFailed, NurseryClosed, SpawnError } from "./TreeError.ts"
@@ -51,7 +52,7 @@ interface Owned {
 
 /** What one block owns, and what has gone wrong in it. */
 class Block implements NurseryService {
-  readonly life: Life
+  readonly life: Life.Life
   /** Done when something in the block has failed. */
   readonly failing = Deferred.makeUnsafe<void>()
   readonly failures: Array<Cause.Reason<ActorCrashed | ForkFailed>> = []
@@ -61,7 +62,7 @@ class Block implements NurseryService {
   private readonly waiting = new Set<() => void>()
   private closed = false
 
-  constructor(life: Life) {
+  constructor(life: Life.Life) {
     this.life = life
   }
 
@@ -103,8 +104,8 @@ class Block implements NurseryService {
     return this.until(() => this.owned.size + this.forks.size + this.births.size === 0)
   }
 
-  private fail(reason: ActorCrashed | ForkFailed): void {
-    this.failures.push(Cause.makeFailReason(reason))
+  private fail(reason: Cause.Reason<ActorCrashed | ForkFailed>): void {
+    this.failures.push(reason)
     Deferred.doneUnsafe(this.failing, Exit.void)
   }
 
@@ -114,28 +115,31 @@ class Block implements NurseryService {
 
   adopt<A extends Child, E, R>(
     mode: "daemon" | "one-shot",
-    birth: Effect.Effect<A, E, R>
+    birth: Effect.Effect<A, E, R>,
+    restore: Restore
   ): Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>> {
-    return Effect.uninterruptibleMask((restore) =>
+    return Effect.uninterruptible(
       Effect.gen({ self: this }, function* () {
         if (this.closed) return undefined
         const scope = yield* Scope.make()
-        const being = yield* Effect.forkDetach(
-          Effect.provideService(birth, Scope.Scope, scope)
-        )
+        const being = yield* Effect.forkDetach(Effect.provideService(birth, Scope.Scope, scope))
         this.births.add(being)
         const waited = yield* Effect.exit(restore(Fiber.await(being)))
         if (Exit.isFailure(waited)) yield* Fiber.interrupt(being)
         const born = yield* Fiber.await(being)
         if (Exit.isFailure(born)) {
-          yield* Scope.close(scope, born)
+          const closed = yield* Effect.exit(Scope.close(scope, born))
           this.births.delete(being)
           this.changed()
-          if (Exit.isFailure(waited)) return yield* Effect.failCause(waited.cause)
+          const reasons = [...born.cause.reasons, ...reasonsOf(closed)]
+          if (Exit.isFailure(waited)) {
+            const real = reasons.filter((reason) => !Cause.isInterruptReason(reason))
+            return yield* Effect.failCause(Cause.fromReasons([...waited.cause.reasons, ...real]))
+          }
           // Its own interruption: the block ended while the child came up.
-          return this.closed && Cause.hasInterruptsOnly(born.cause)
+          return this.closed && reasons.every(Cause.isInterruptReason)
             ? undefined
-            : yield* Effect.failCause(born.cause)
+            : yield* Effect.failCause(Cause.fromReasons(reasons))
         }
         const child = born.value
         const owned: Owned = { child, mode }
@@ -152,7 +156,8 @@ class Block implements NurseryService {
   }
 
   /** Keeps a child until it is gone, and acts on its crash. */
-  private keep({ child, mode }: Owned, scope: Scope.Closeable): Effect.Effect<void> {
+  private keep(owned: Owned, scope: Scope.Closeable): Effect.Effect<void> {
+    const { child, mode } = owned
     const early = Effect.andThen(
       child.failing,
       Effect.sync(() => {
@@ -163,29 +168,40 @@ class Block implements NurseryService {
       const warned = yield* Effect.forkChild(early, { startImmediately: true })
       const crash = yield* child.ended
       yield* Fiber.interrupt(warned)
-      yield* Scope.close(scope, Exit.void)
-      for (const owned of this.owned) if (owned.child === child) this.owned.delete(owned)
+      const closed = yield* Effect.exit(Scope.close(scope, Exit.void))
+      this.owned.delete(owned)
       if (crash !== undefined && mode === "daemon") {
-        this.fail(new ActorCrashed({ actor: child.ref, cause: crash }))
+        this.fail(Cause.makeFailReason(new ActorCrashed({ actor: child.ref, cause: crash })))
       }
+      for (const reason of reasonsOf(closed)) this.fail(reason)
       this.changed()
     }).pipe(Effect.uninterruptible)
   }
 
   fork<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> {
-    return Effect.gen({ self: this }, function* () {
-      if (this.closed) return yield* Effect.forkDetach(Effect.interrupt)
-      const fiber = yield* Effect.forkDetach(effect)
-      this.forks.add(fiber)
-      fiber.addObserver((exit) => {
-        this.forks.delete(fiber)
-        if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-          this.fail(new ForkFailed({ cause: exit.cause }))
-        }
-        this.changed()
+    return Effect.uninterruptible(
+      Effect.withFiber((asking) => {
+        if (this.closed) return Effect.forkDetach(Effect.interrupt)
+        return Effect.map(Effect.forkDetach(effect), (fiber) => {
+          this.forks.add(fiber)
+          const ended = (exit: Exit.Exit<A, E>) => {
+            this.forks.delete(fiber)
+            const reasons = reasonsOf(exit).filter(
+              (reason) =>
+                !Cause.isInterruptReason(reason) && !(this.closed && isOurDoing(reason, this.life))
+            )
+            if (reasons.length > 0) {
+              const cause = Cause.fromReasons(reasonsOf(exit))
+              this.fail(Cause.makeFailReason(new ForkFailed({ cause })))
+            }
+            this.changed()
+          }
+          // Whoever has joined it hears of it first.
+          fiber.addObserver((exit) => asking.currentDispatcher.scheduleTask(() => ended(exit), 0))
+          return fiber
+        })
       })
-      return fiber
-    })
+    )
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -223,35 +239,54 @@ class Block implements NurseryService {
   }
 }
 
-/** A body that fails with the loss of an actor whose crash is in hand tells of the same event. */
+const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
+  Exit.isFailure(exit) ? exit.cause.reasons : []
+
+const errorOf = (reason: Cause.Reason<unknown>): unknown =>
+  Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+
+/** What a block that is being ended meets because of that, and that says nothing more. */
+const isOurDoing = (reason: Cause.Reason<unknown>, { self }: Life.Life): boolean => {
+  if (Cause.isInterruptReason(reason)) return true
+  const error = errorOf(reason)
+  return error instanceof PortalError
+    ? error.reason instanceof Cancelled && isSameLife(error.reason.by, self)
+    : error instanceof SpawnError && error.reason instanceof NurseryClosed
+}
+
+/** The loss of an actor whose crash is in hand tells of the same event. */
 const tellsOfCrash = (
   reason: Cause.Reason<unknown>,
   failures: ReadonlyArray<Cause.Reason<unknown>>
 ): boolean => {
-  if (!Cause.isFailReason(reason)) return false
-  const { error } = reason
+  const error = errorOf(reason)
   return (
     error instanceof PortalError &&
     error.reason instanceof Disconnected &&
-    failures.some(
-      (failure) =>
-        Cause.isFailReason(failure) &&
-        failure.error instanceof ActorCrashed &&
-        failure.error.actor.path === error.actor
-    )
+    failures.some((failure) => {
+      const crash = errorOf(failure)
+      return crash instanceof ActorCrashed && crash.actor.path === error.actor
+    })
   )
 }
 
-/** A fork that failed with nothing but the loss of actors whose crash is in hand. */
+/** A fork that failed with nothing but what is told already: by crashes in hand, or by the body, which had joined it. */
 const isEcho = (
-  failure: Cause.Reason<ActorCrashed | ForkFailed>,
-  failures: ReadonlyArray<Cause.Reason<unknown>>
-): boolean =>
-  Cause.isFailReason(failure) &&
-  failure.error instanceof ForkFailed &&
-  failure.error.cause.reasons.every(
-    (reason) => Cause.isInterruptReason(reason) || tellsOfCrash(reason, failures)
+  failure: Cause.Reason<unknown>,
+  failures: ReadonlyArray<Cause.Reason<unknown>>,
+  body: ReadonlyArray<Cause.Reason<unknown>>
+): boolean => {
+  const fork = errorOf(failure)
+  return (
+    fork instanceof ForkFailed &&
+    fork.cause.reasons.every(
+      (reason) =>
+        Cause.isInterruptReason(reason) ||
+        tellsOfCrash(reason, failures) ||
+        body.some((told) => sameEvent(told, reason))
+    )
   )
+}
 
 /**
  * Runs a block of a life. The body is as interruptible as the caller allows.
@@ -259,7 +294,7 @@ const isEcho = (
  * @internal
  */
 export const runIn = <A, E, R>(
-  life: Life,
+  life: Life.Life,
   body: Effect.Effect<A, E, R>,
   options?: NurseryOptions
 ): Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>> =>
@@ -268,7 +303,7 @@ export const runIn = <A, E, R>(
       const block = new Block(life)
       const given = Context.make(Nursery, block).pipe(
         Context.add(Self, life.self),
-        Context.add(CurrentLife, life)
+        Context.add(Life.CurrentLife, life)
       )
       const running = yield* Effect.forkChild(restore(Effect.provideContext(body, given)), {
         uninterruptible: "inherit",
@@ -307,27 +342,20 @@ export const runIn = <A, E, R>(
         })
 
       const ended = yield* Fiber.await(running)
-      const failures = block.failures.filter((failure) => !isEcho(failure, block.failures))
-      if (Exit.isFailure(ended)) {
-        for (const reason of ended.cause.reasons) {
-          const byUs = !bodyEnded && Cause.isInterruptReason(reason)
-          if (!byUs && !tellsOfCrash(reason, failures)) reasons.push(reason)
-        }
-      }
-      reasons.push(...failures)
-      return reasons.length === 0 && Exit.isSuccess(ended)
-        ? ended.value
-        : yield* Effect.failCause(
-            reasons.length > 0 || Exit.isSuccess(ended) ? Cause.fromReasons(reasons) : ended.cause
-          )
+      const own = reasonsOf(ended).filter((reason) => bodyEnded || !isOurDoing(reason, life))
+      reasons.push(
+        ...own.filter((reason) => !tellsOfCrash(reason, block.failures)),
+        ...block.failures.filter((failure) => !isEcho(failure, block.failures, own))
+      )
+      return reasons.length === 0
+        ? yield* ended
+        : yield* Effect.failCause(Cause.fromReasons(reasons))
     })
   )
 
 /** A root: a tree that begins here. */
-const newRoot = (): Life => ({
-  self: { name: "root", path: "root", incarnation: crypto.randomUUID(), ancestors: [] },
-  stopping: undefined
-})
+const newRoot = (): Life.Life =>
+  Life.make({ name: "root", path: "root", incarnation: crypto.randomUUID(), ancestors: [] })
 
 /**
  * Opens a block that owns actors. When it returns, every actor spawned in it has run its finalizers (or was killed at
@@ -364,7 +392,7 @@ export const run: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(body: Effect.Effect<A, E, R>, options?: NurseryOptions) =>
-    Effect.flatMap(CurrentLife, (life) => runIn(life ?? newRoot(), body, options))
+    Effect.flatMap(Life.CurrentLife, (life) => runIn(life ?? newRoot(), body, options))
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -400,15 +428,17 @@ type SpawnParameters<Args extends Schema.Top, S> = [Args] extends [Schema.Void]
 /** What starting an actor with these operations needs. */
 type Needs<Ops extends Rpc.Any, S> = Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
 
+/** Whoever gets the child has it, also if an interruption came at that very moment. */
 const start = (
   actor: AnyDefinition,
   options: LaunchOptions,
-  mode: "daemon" | "one-shot"
+  mode: "daemon" | "one-shot",
+  restore: Restore
 ): Effect.Effect<Launched, SpawnError, Nursery | Spawner> =>
   Effect.gen(function* () {
     const nursery = yield* Nursery
-    const life = (yield* CurrentLife) ?? newRoot()
-    const child = yield* nursery.adopt(mode, launch(actor, life, options))
+    const life = (yield* Life.CurrentLife) ?? newRoot()
+    const child = yield* nursery.adopt(mode, launch(actor, life, options), restore)
     return (
       child ??
       (yield* Effect.fail(
@@ -428,14 +458,17 @@ export const spawn = <Name extends string, Ops extends Rpc.Any, Args extends Sch
   actor: Definition<Name, Ops, Args>,
   ...[options]: SpawnParameters<Args, S>
 ): Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>> =>
-  Effect.map(
-    start(actor as unknown as AnyDefinition, options ?? {}, "daemon"),
-    ({ portal }) => portal as Portal<Ops>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.map(
+      start(actor as unknown as AnyDefinition, options ?? {}, "daemon", restore),
+      ({ portal }) => portal as Portal<Ops>
+    )
   ) as Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>>
 
 /**
  * Starts an actor, uses it once, and ends it; returns when it has been reaped. It belongs to the fiber that calls: its
- * crash is that fiber's `Disconnected` and no failure of the block.
+ * crash is that fiber's `Disconnected` and no failure of the block. What it fails with while it ends, after its use, is
+ * a defect beside the result's own reasons.
  *
  * **Example** (One operation in a process of its own)
  *
@@ -456,13 +489,21 @@ export const call = <
   use: (client: Client<Ops>) => Effect.Effect<A, E, R>,
   ...[options]: SpawnParameters<Args, S>
 ): Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>> =>
-  Effect.acquireRelease(
-    start(actor as unknown as AnyDefinition, options ?? {}, "one-shot"),
-    ({ portal }) => portal.stop,
-    { interruptible: true }
-  ).pipe(
-    Effect.flatMap(({ portal }) => use(portal.client as Client<Ops>)),
-    Effect.scoped
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { finish, portal, ref } = yield* start(actor, options ?? {}, "one-shot", restore)
+      const used = yield* Effect.exit(
+        restore(Effect.suspend(() => use(portal.client as Client<Ops>)))
+      )
+      const cause = yield* finish
+      if (cause === undefined) return yield* used
+      return yield* Effect.failCause(
+        Cause.fromReasons([
+          ...reasonsOf(used),
+          Cause.makeDieReason(new ActorCrashed({ actor: ref, cause }))
+        ])
+      )
+    })
   ) as Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>>
 
 /**
@@ -500,7 +541,13 @@ export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Sch
 ): Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>> =>
   Layer.effect(
     actor.Portal,
-    Effect.acquireRelease(spawn(actor, ...parameters), (portal) => portal.stop, {
-      interruptible: true
-    })
+    Effect.uninterruptibleMask((restore) =>
+      Effect.acquireRelease(
+        Effect.map(
+          start(actor as unknown as AnyDefinition, parameters[0] ?? {}, "daemon", restore),
+          ({ portal }) => portal as Portal<Ops>
+        ),
+        (portal) => portal.stop
+      )
+    )
   ) as Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>>

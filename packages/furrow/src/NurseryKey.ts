@@ -18,19 +18,27 @@ export interface Child {
   readonly failing: Effect.Effect<void>
   /** Waits until it is gone and reaped: why it crashed, or nothing, if it had been asked to end. */
   readonly ended: Effect.Effect<CrashCause | undefined>
-  /** Asks it to end, walks the ladder, and waits until it is gone. Asked twice, it waits for the same end. */
-  readonly stop: (by: ActorRef) => Effect.Effect<void>
+  /**
+   * Asks it to end, walks the ladder, and waits until it is gone: what it failed with while it ended. Asked twice, it
+   * waits for the same end; who stops waiting does not stop it from ending.
+   */
+  readonly stop: (by: ActorRef) => Effect.Effect<CrashCause | undefined>
 }
+
+/** Gives an effect the interruptibility back that a region around it took, as `Effect.uninterruptibleMask` does. */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** What a block that owns actors can be asked for. */
 export interface NurseryService {
   /**
    * Brings up a child in a scope that ends with the child. `undefined` if the nursery takes no more. A daemon's crash
-   * ends the block; a one-shot's is its caller's alone.
+   * ends the block; a one-shot's is its caller's alone, who also has to stop it. Waits as `restore` allows; whoever
+   * gets the child has it, also if an interruption came at that very moment.
    */
   readonly adopt: <A extends Child, E, R>(
     mode: "daemon" | "one-shot",
-    birth: Effect.Effect<A, E, R>
+    birth: Effect.Effect<A, E, R>,
+    restore: Restore
   ) => Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>>
   /** Runs an effect that the block waits for, and whose failure ends the block. */
   readonly fork: <A, E, R>(

@@ -92,13 +92,16 @@ export const laneCodec = <S extends Schema.Constraint>(
   }
 }
 
-const compiled = new WeakMap<Codec, WeakMap<Rpc.Any, Operation>>()
+/** By codec and definition, then by actor: several actors may share a definition, and its name is theirs. */
+const compiled = new WeakMap<Codec, WeakMap<Rpc.Any, Map<string, Operation>>>()
 
 /** An operation ready for sessions that use this codec. */
 export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps): Operation => {
   let ofCodec = compiled.get(codec)
   if (ofCodec === undefined) compiled.set(codec, (ofCodec = new WeakMap()))
-  let operation = ofCodec.get(rpc)
+  let ofRpc = ofCodec.get(rpc)
+  if (ofRpc === undefined) ofCodec.set(rpc, (ofRpc = new Map()))
+  let operation = ofRpc.get(actor)
   if (operation === undefined) {
     const schemas = schemasOf(rpc)
     const name = `${actor}.${rpc._tag}`
@@ -116,7 +119,7 @@ export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps):
       success: lane("success", schemas.success),
       failure: lane("error", Reasons(schemas.error))
     }
-    ofCodec.set(rpc, operation)
+    ofRpc.set(actor, operation)
   }
   return operation
 }

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 
-/** The exit code of a process, or the signal that ended it. Both are absent for an actor of the test world. */
+/** The exit code of a process, or the signal that ended it. Both are absent if the system told neither. */
 export const ProcessExit = Schema.Struct({
   code: Schema.optional(Schema.Int),
   signal: Schema.optional(Schema.String)

@@ -21,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Headers from "effect/http/Headers"
+import * as Option from "effect/Option"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
@@ -344,6 +345,35 @@ type FlatClient = (
   options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
 ) => unknown
 
+/** The most that the headers of a call may take, in UTF-16 units: they stand in one frame with everything else. */
+const HeadersLimit = 65_536
+
+/** The headers of a call. What is no text, or too much of it, fails as a defect. */
+const headersOf = (
+  operation: Operation,
+  headers: Headers.Headers
+): Effect.Effect<ReadonlyArray<readonly [string, string]>> => {
+  const entries = Object.entries(headers)
+  const unfit = (issue: string) =>
+    Effect.die(new EncodeError({ operation: operation.name, lane: "headers", issue }))
+  let length = 0
+  for (const [name, value] of entries) {
+    if (typeof value !== "string") return unfit(`the value of ${JSON.stringify(name)} is no text`)
+    length += name.length + value.length
+  }
+  return length > HeadersLimit
+    ? unfit(`they take ${length} characters, and may take ${HeadersLimit}`)
+    : Effect.succeed(entries)
+}
+
+/** The span that may be told of: one that is kept to itself leaves its place to those around it. */
+const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined =>
+  span !== undefined && Context.get(span.annotations, Tracer.DisablePropagation)
+    ? span._tag === "Span"
+      ? propagated(Option.getOrUndefined(span.parent))
+      : undefined
+    : span
+
 /** Why a payload does not fit, the value included; nothing if it does. */
 const misfitOf = (schema: Schema.Top, payload: unknown): string | undefined => {
   try {
@@ -406,10 +436,9 @@ export const makeClient = (
             portalError(operation, callee.path, new DeadlineExceeded())
           )
         }
+        const headers = yield* headersOf(operation, request.headers)
         const travelling = yield* Travel.pack(actor.travelling)
-        const fiber = Fiber.getCurrent()!
-        const { span } = fiber.cache
-        const headers = Object.entries(request.headers)
+        const span = propagated(Fiber.getCurrent()!.cache.span)
         const outgoing = session.open(
           operation.kind,
           {
@@ -426,7 +455,7 @@ export const makeClient = (
           {
             onStarted: (first) => ticket.onStarted(first),
             onEnd: (end) => {
-              runFork(Effect.map(ticket.hear(end), (final) => ticket.finish(final)))
+              runFork(Effect.map(ticket.hear(end), (final) => ticket.heard(final)))
             }
           }
         )
@@ -539,14 +568,17 @@ export const makeClient = (
           ).pipe(
             Effect.catchCause((cause) =>
               Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>
-                Exit.isSuccess(pending) ? Effect.failCause(cause) : leaveAfter(ticket, cause)
+                // A middleware of the caller may fail while the callee runs.
+                Exit.isSuccess(pending) && (ticket.outgoing === undefined || ticket.isOver)
+                  ? Effect.failCause(cause)
+                  : leaveAfter(ticket, cause)
               )
             )
           )
         })
       )
 
-    /** The caller was interrupted: its Cause, after the callee has ended, with what that failed with. */
+    /** The caller leaves before the callee has ended: its Cause, after that has, with what it failed with. */
     const leaveAfter = (ticket: Ticket, cause: Cause.Cause<unknown>) =>
       Effect.flatMap(ticket.leave("left"), (left) =>
         Effect.failCause(
@@ -554,7 +586,9 @@ export const makeClient = (
             ...cause.reasons.map((reason) =>
               Cause.isInterruptReason(reason) ? reason.annotate(left.notJoined) : reason
             ),
-            ...left.cause.reasons
+            ...left.cause.reasons.filter(
+              (reason) => !cause.reasons.some((known) => sameEvent(known, reason))
+            )
           ])
         )
       )
@@ -562,6 +596,9 @@ export const makeClient = (
     const stream = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
       Stream.unwrap(
         Effect.gen(function* () {
+          const span = isTraced(Fiber.getCurrent()!)
+            ? yield* Effect.makeSpanScoped(operation.name, { kind: "client" })
+            : undefined
           const ticket = new Ticket(operation, session, callee, life)
           // Runs after the router has said that its consumer left.
           yield* Effect.addFinalizer(() =>
@@ -572,9 +609,10 @@ export const makeClient = (
                 )
           )
           const invoked = invoke(ticket, payload, options)
-          return Effect.isEffect(invoked)
+          const items = Effect.isEffect(invoked)
             ? Stream.fromEffect(invoked as Effect.Effect<never>)
             : (invoked as Stream.Stream<unknown, unknown>)
+          return span === undefined ? items : Stream.provideService(items, Tracer.ParentSpan, span)
         })
       )
 
@@ -590,7 +628,11 @@ export const makeClient = (
             let left = false
             request.addObserver((exit) => {
               // Once the caller has left, the end is the callee's last word, and not that of this fiber.
-              if (!left) ticket.finish(exit)
+              if (left) return
+              // A middleware of the caller may fail while the callee runs.
+              if (Exit.isFailure(exit) && ticket.outgoing !== undefined && !ticket.isOver) {
+                runFork(ticket.fail(exit.cause))
+              } else ticket.finish(exit)
             })
             const first = yield* Effect.exit(restore(ticket.started))
             if (Exit.isFailure(first)) {

@@ -508,6 +508,7 @@ export class Session {
     this.unwritten.clear()
     for (const { end, listener } of lost) {
       end.over()
+      end.discard()
       listener.onEnd({ _tag: "Lost" })
     }
     Deferred.doneUnsafe(this.told, Exit.void)
@@ -590,7 +591,10 @@ export class Session {
         Effect.suspend(() => writer.write(join([this.codec.encodeFrame(this.lastWord!)])))
       ),
       // A connection that takes no more bytes has ended; its reader tells.
-      Effect.ignore
+      Effect.ignore,
+      Effect.catchDefect((defect) =>
+        Effect.sync(() => this.lose(`a frame could not be written: ${String(defect)}`))
+      )
     )
   }
 

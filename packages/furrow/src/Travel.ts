@@ -18,7 +18,7 @@ export interface Travelling<A> {
 
 /** Any {@link Travelling}. */
 export interface AnyTravelling {
-  readonly reference: Context.Reference<never>
+  readonly reference: Context.Key<never, unknown>
   readonly schema: Schema.Top
 }
 
@@ -46,8 +46,11 @@ export const make = <A, I>(
 /** The name under which log annotations travel. */
 const Annotations = "furrow/annotations"
 
-/** The most that log annotations may take with them, in characters of JSON; beyond it they stay behind. */
+/** The most that log annotations may take with them, in bytes of JSON; beyond it they stay behind. */
 const AnnotationsLimit = 4096
+
+/** The most that all travelling values of a call may take, in bytes of JSON; those beyond it stay behind. */
+const TravellingLimit = 65_536
 
 /**
  * What of the current fiber travels with a call; `undefined` if nothing does.
@@ -66,17 +69,22 @@ export const pack = (
     }
     const packed: Record<string, Schema.Json> = {}
     if (annotations !== undefined) packed[Annotations] = annotations
+    let room = TravellingLimit
     return Effect.as(
       Effect.forEach(
         present,
         ({ reference, schema }) =>
-          encodeJson(schema)(Context.get(context, reference)).pipe(
-            Effect.map((json) => {
+          Effect.suspend(() => encodeJson(schema)(Context.get(context, reference))).pipe(
+            Effect.flatMap((json) => {
+              const size = sizeOf(json)
+              if (size > room) return Effect.fail(`It takes ${size} bytes; ${room} are left.`)
+              room -= size
               packed[reference.key] = json
+              return Effect.void
             }),
             Effect.catchCause((cause) =>
               Effect.logWarning(
-                `The value of ${reference.key} does not encode and stays behind.`,
+                `The value of ${reference.key} cannot travel with this call and stays behind.`,
                 cause
               )
             )
@@ -88,7 +96,8 @@ export const pack = (
   })
 
 /**
- * What travelled here, as a context for the callee's handler. Unknown names, and values that do not fit, are ignored.
+ * What travelled here, as a context for the callee's handler; log annotations are added to its own. Unknown names, and
+ * values that do not fit, are ignored.
  *
  * @internal
  */
@@ -96,36 +105,53 @@ export const unpack = (
   travelling: ReadonlyArray<AnyTravelling>,
   packed: Record<string, Schema.Json>
 ): Effect.Effect<Context.Context<never>> =>
-  Effect.gen(function* () {
-    let context = Context.empty()
-    const annotations = packed[Annotations]
-    if (typeof annotations === "object" && annotations !== null && !Array.isArray(annotations)) {
-      context = Context.add(
-        context,
-        References.CurrentLogAnnotations,
-        Object.fromEntries(Object.entries(annotations))
-      )
-    }
-    for (const { reference, schema } of travelling) {
-      const json = packed[reference.key]
-      if (json === undefined) continue
-      const value = yield* Effect.exit(decodeJson(schema)(json))
-      if (Exit.isSuccess(value)) context = Context.add(context, reference, value.value)
-    }
-    return context
-  })
+  Effect.withFiber((fiber) =>
+    Effect.gen(function* () {
+      let context = Context.empty()
+      const annotations = packed[Annotations]
+      if (isRecord(annotations)) {
+        context = Context.add(context, References.CurrentLogAnnotations, {
+          ...fiber.getRef(References.CurrentLogAnnotations),
+          ...scalars(annotations)
+        })
+      }
+      for (const { reference, schema } of travelling) {
+        const json = packed[reference.key]
+        if (json === undefined) continue
+        const value = yield* Effect.exit(Effect.suspend(() => decodeJson(schema)(json)))
+        if (Exit.isSuccess(value)) context = Context.add(context, reference, value.value)
+      }
+      return context
+    })
+  )
+
+const isRecord = (json: Schema.Json | undefined): json is { readonly [key: string]: Schema.Json } =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
+
+const isScalar = (value: unknown): value is string | number | boolean | null =>
+  value === null ||
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  (typeof value === "number" && Number.isFinite(value))
 
 const scalars = (
   annotations: Readonly<Record<string, unknown>>
 ): Record<string, Schema.Json> | undefined => {
-  const entries = Object.entries(annotations).filter(
-    (entry): entry is [string, string | number | boolean | null] =>
-      entry[1] === null || ["string", "number", "boolean"].includes(typeof entry[1])
+  const entries = Object.entries(annotations).filter((entry): entry is [string, Schema.Json] =>
+    isScalar(entry[1])
   )
   if (entries.length === 0) return undefined
   const record = Object.fromEntries(entries)
-  return JSON.stringify(record).length > AnnotationsLimit ? undefined : record
+  return sizeOf(record) > AnnotationsLimit ? undefined : record
 }
+
+const encoder = new TextEncoder()
+
+/** Bytes of JSON. Throws for what JSON cannot say. */
+const sizeOf = (json: Schema.Json): number =>
+  encoder.encode(JSON.stringify(assertJson(json))).length
+
+const assertJson = Schema.decodeUnknownSync(Schema.Json)
 
 const encodeJson = (schema: Schema.Top) =>
   Schema.encodeUnknownEffect(Schema.toCodecJson(schema as Schema.Codec<unknown, unknown>))

@@ -49,6 +49,8 @@ export interface LaunchOptions extends LifeOptions, ProcessOptions {
 
 /** A child that is ready, until it is gone. */
 export interface Launched extends Child {
+  /** Its owner's `stop`. */
+  readonly finish: Effect.Effect<CrashCause | undefined>
   /** The door to it; its client has the methods of the definition it was launched from. */
   readonly portal: Portal<never>
 }
@@ -85,171 +87,186 @@ export const causeCodec = (codec: Session.Session["codec"], actor: string) =>
 
 /**
  * Launches an actor in the current scope, which is the child's: it must be closed only when the child has ended, or to
- * end it. Interrupting the launch, and failing it, leaves nothing of the child.
+ * end it. Interrupting the launch, and failing it, leaves nothing of the child; a launch that cannot be interrupted any
+ * more has come to a child that is ready.
  */
 export const launch = (
   actor: AnyDefinition,
   life: Life.Life,
   options: LaunchOptions
 ): Effect.Effect<Launched, SpawnError, Spawner | Scope.Scope> =>
-  Effect.gen(function* () {
-    const name = options.name ?? actor.actorName
-    const path = `${life.self.path}/${name}`
-    const fail = (reason: SpawnErrorReason) => Effect.fail(new SpawnError({ actor: path, reason }))
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const name = options.name ?? actor.actorName
+      const path = `${life.self.path}/${name}`
+      const fail = (reason: SpawnErrorReason) =>
+        Effect.fail(new SpawnError({ actor: path, reason }))
 
-    // What can be refused without a process is refused before one is started.
-    yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
-      Effect.catch((error) =>
-        fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
+      // What can be refused without a process is refused before one is started.
+      yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
+        Effect.catch((error) =>
+          fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
+        )
       )
-    )
-    const given = yield* argumentsCodec(actor).encode(options.arguments, ArgumentsLimit)
+      const given = yield* argumentsCodec(actor).encode(options.arguments, ArgumentsLimit)
 
-    const spawner = yield* Spawner
-    const spawned = yield* spawner.spawn({
-      actor,
-      path,
-      options: options.title === undefined ? { ...options, title: `furrow:${path}` } : options
-    })
-    const exit = Deferred.makeUnsafe<ProcessExit>()
-    yield* Effect.forkScoped(
-      Effect.flatMap(spawned.exit, (how) => Deferred.succeed(exit, how)),
-      { startImmediately: true }
-    )
-    const exited = Deferred.await(exit)
-
-    // Whatever happens from here on, closing the scope ends with nothing left: by then a child that ended has long
-    // been reaped, and one that was never ready is not worth a ladder.
-    yield* Effect.addFinalizer(() =>
-      Effect.andThen(
-        Effect.suspend(() => (Deferred.isDoneUnsafe(exit) ? Effect.void : spawned.kill)),
-        exited
-      )
-    )
-
-    /** The child did not come up: it is ended, and its last words are kept. */
-    const giveUp = (reason: (stderr: string, exit: ProcessExit) => SpawnErrorReason) =>
-      Effect.gen(function* () {
-        const before = yield* Effect.timeoutOption(exited, LossPatience)
-        if (Option.isNone(before)) yield* spawned.kill
-        const exit = yield* exited
-        return yield* fail(reason(yield* spawned.stderrTail, exit))
+      const spawner = yield* Spawner
+      const spawned = yield* spawner.spawn({
+        actor,
+        path,
+        options: options.title === undefined ? { ...options, title: `furrow:${path}` } : options
       })
-
-    // --- hello -------------------------------------------------------------------------------------------------------
-
-    const helloTimeout = Duration.toMillis(
-      Duration.fromInputUnsafe(options.helloTimeout ?? "10 seconds")
-    )
-    const shaken = yield* Session.make({
-      socket: spawned.socket,
-      role: "dialled",
-      hello: yield* helloOf(life.self.name, life.self.incarnation, options.serve),
-      expected: actor.actorName,
-      calls: infosOf(actor),
-      processExit: exited
-    }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
-    if (Option.isNone(shaken)) {
-      return yield* giveUp((stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
-    }
-    if (Exit.isFailure(shaken.value)) {
-      const failure = Cause.findErrorOption(shaken.value.cause)
-      if (Option.isNone(failure))
-        return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
-      const { detail, lost } = failure.value
-      return yield* giveUp((stderr, exit) =>
-        lost
-          ? new StartFailed({ cause: Cause.empty, exit, stderr })
-          : new HandshakeRefused({ detail })
+      const exit = Deferred.makeUnsafe<ProcessExit>()
+      yield* Effect.forkScoped(
+        Effect.flatMap(spawned.exit, (how) => Deferred.succeed(exit, how)),
+        { startImmediately: true }
       )
-    }
-    const session = shaken.value.value
-    const { differing, missing } = session.agreement
-    if (differing.length + missing.length > 0) {
-      yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })
-      if (options.contract === "exact") {
-        const names = [...differing.map(({ operation }) => operation), ...missing].join(", ")
-        session.close("refused", "the contract is not exactly the same")
-        return yield* giveUp(
-          () =>
-            new HandshakeRefused({
-              detail: `the contract was asked to be exactly the same, and these operations differ: ${names}. Run both programs from the same version, or spawn with contract: "compatible".`
-            })
+      const exited = Deferred.await(exit)
+
+      // Whatever happens from here on, closing the scope ends with nothing left: by then a child that ended has long
+      // been reaped, and one that was never ready is not worth a ladder.
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(
+          Effect.suspend(() => (Deferred.isDoneUnsafe(exit) ? Effect.void : spawned.kill)),
+          exited
+        )
+      )
+
+      const patience: Ladder.Patience = {
+        asked: millis(options.grace, Ladder.defaultPatience.asked),
+        terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
+      }
+
+      /** The child did not come up: one that does not end by itself in time is ended; its last words are kept. */
+      const giveUp = (
+        wait: number,
+        reason: (stderr: string, exit: ProcessExit) => SpawnErrorReason
+      ) =>
+        Effect.gen(function* () {
+          const before = yield* Effect.timeoutOption(exited, wait)
+          if (Option.isNone(before)) yield* spawned.kill
+          const exit = yield* exited
+          return yield* fail(reason(yield* spawned.stderrTail, exit))
+        })
+
+      // --- hello -----------------------------------------------------------------------------------------------------
+
+      const helloTimeout = millis(options.helloTimeout, 10_000)
+      const shaken = yield* restore(
+        Session.make({
+          socket: spawned.socket,
+          role: "dialled",
+          hello: yield* helloOf(life.self.name, life.self.incarnation, options.serve),
+          expected: actor.actorName,
+          calls: infosOf(actor),
+          processExit: exited
+        }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
+      )
+      if (Option.isNone(shaken)) {
+        return yield* giveUp(0, (stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
+      }
+      if (Exit.isFailure(shaken.value)) {
+        const failure = Cause.findErrorOption(shaken.value.cause)
+        if (Option.isNone(failure))
+          return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
+        const { detail, lost } = failure.value
+        return yield* giveUp(patience.terminated, (stderr, exit) =>
+          lost
+            ? new StartFailed({ cause: Cause.empty, exit, stderr })
+            : new HandshakeRefused({ detail })
         )
       }
-    }
-
-    // --- start -------------------------------------------------------------------------------------------------------
-
-    const ref: ActorRef = { path, incarnation: session.peer.incarnation }
-    const patience: Ladder.Patience = {
-      asked: millis(options.grace, Ladder.defaultPatience.asked),
-      terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
-    }
-    if (options.serve !== undefined) {
-      const handlers = (yield* Effect.context<never>()).mapUnsafe.get(options.serve.Service.key)
-      const server = yield* makeServer(options.serve, handlers as Handlers, life)
-      server.attach(session)
-    }
-    const answered = Deferred.makeUnsafe<Frame>()
-    session.onFrame = (frame) => {
-      if (frame._tag === "Ready" || frame._tag === "StartFailed") {
-        Deferred.doneUnsafe(answered, Exit.succeed(frame))
-      }
-    }
-    const startTimeout = millis(options.startTimeout, 30_000)
-    session.send({
-      _tag: "Start",
-      name,
-      ancestors: [
-        ...life.self.ancestors,
-        { path: life.self.path, incarnation: life.self.incarnation }
-      ],
-      logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
-      grace: patience.terminated,
-      payload: given
-    })
-    const started = yield* Deferred.await(answered).pipe(
-      Effect.raceFirst(session.end),
-      Effect.timeoutOption(startTimeout),
-      Effect.onInterrupt(() =>
-        Effect.gen(function* () {
-          session.stoppedBy = life.self
-          yield* Ladder.climb(
-            rungs(ref, session, spawned, exited, life),
-            life.self,
-            yield* Ladder.patienceLeft(patience, life)
+      const session = shaken.value.value
+      const { differing, missing } = session.agreement
+      if (differing.length + missing.length > 0) {
+        yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })
+        if (options.contract === "exact") {
+          const names = [...differing.map(({ operation }) => operation), ...missing].join(", ")
+          session.close("refused", "the contract is not exactly the same")
+          return yield* giveUp(
+            patience.terminated,
+            () =>
+              new HandshakeRefused({
+                detail: `the contract was asked to be exactly the same, and these operations differ: ${names}. Run both programs from the same version, or spawn with contract: "compatible".`
+              })
           )
-        })
-      )
-    )
-    if (Option.isNone(started)) {
-      return yield* giveUp((stderr) => new StartTimeout({ waited: startTimeout, stderr }))
-    }
-    if (started.value._tag !== "Ready") {
-      const said = started.value
-      const cause =
-        said._tag === "StartFailed"
-          ? yield* causeCodec(session.codec, path).decode(said.payload)
-          : yield* causeOf(said as Session.SessionEnd, session, path)
-      return yield* giveUp(
-        (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
-      )
-    }
-    return yield* watch(actor, life, ref, session, spawned, exit, patience)
-  })
+        }
+      }
 
+      // --- start -----------------------------------------------------------------------------------------------------
+
+      const ref: ActorRef = { path, incarnation: session.peer.incarnation }
+      if (options.serve !== undefined) {
+        const handlers = (yield* Effect.context<never>()).mapUnsafe.get(options.serve.Service.key)
+        const server = yield* makeServer(options.serve, handlers as Handlers, life)
+        server.attach(session)
+      }
+      const answered = Deferred.makeUnsafe<Frame>()
+      session.onFrame = (frame) => {
+        if (frame._tag === "Ready" || frame._tag === "StartFailed") {
+          Deferred.doneUnsafe(answered, Exit.succeed(frame))
+        }
+      }
+      const startTimeout = millis(options.startTimeout, 30_000)
+      session.send({
+        _tag: "Start",
+        name,
+        ancestors: [...life.self.ancestors, refOf(life)],
+        logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
+        grace: patience.terminated,
+        payload: given
+      })
+      /** Its Layer is not built yet, but may hold something already. */
+      const end = Effect.suspend(() => {
+        session.stoppedBy = refOf(life)
+        return Effect.flatMap(Ladder.patienceLeft(patience, life), (left) =>
+          Ladder.climb(rungs(ref, session, spawned, exited, life, patience), refOf(life), left)
+        )
+      })
+      const started = yield* restore(
+        Deferred.await(answered).pipe(
+          Effect.raceFirst(session.end),
+          Effect.timeoutOption(startTimeout)
+        )
+      ).pipe(Effect.onInterrupt(() => end))
+      if (Option.isNone(started)) {
+        yield* end
+        return yield* giveUp(0, (stderr) => new StartTimeout({ waited: startTimeout, stderr }))
+      }
+      if (started.value._tag !== "Ready") {
+        const said = started.value
+        const cause =
+          said._tag === "StartFailed"
+            ? yield* causeCodec(session.codec, path).decode(said.payload)
+            : yield* causeOf(said as Session.SessionEnd, session, path)
+        return yield* giveUp(
+          patience.terminated,
+          (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
+        )
+      }
+      return yield* watch(actor, life, ref, session, spawned, exit, patience)
+    })
+  )
+
+/** In milliseconds, and finite: a frame cannot say "for ever". */
 const millis = (input: Duration.Input | undefined, otherwise: number): number =>
-  input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
+  input === undefined
+    ? otherwise
+    : Math.min(Duration.toMillis(Duration.fromInputUnsafe(input)), Number.MAX_SAFE_INTEGER)
 
 const rungs = (
   ref: ActorRef,
   session: Session.Session,
   spawned: Spawned,
   gone: Effect.Effect<ProcessExit>,
-  life: Life.Life
+  life: Life.Life,
+  patience: Ladder.Patience
 ): Ladder.Rungs => ({
   actor: ref,
+  hurry:
+    life.stopping === undefined
+      ? Effect.andThen(Deferred.await(life.told), Ladder.patienceLeft(patience, life))
+      : Effect.never,
   ask: session.isOver
     ? undefined
     : (grace) =>
@@ -306,25 +323,25 @@ const watch = (
         : Effect.void
     }
 
-    /** Ends it; whoever comes second waits for the same end. */
-    const stop = yield* Effect.cached(
-      Effect.gen(function* () {
-        const wait = yield* Ladder.patienceLeft(patience, life)
-        const stage = yield* Ladder.climb(
-          rungs(ref, session, spawned, exited, life),
-          session.stoppedBy ?? refOf(life),
-          wait
-        )
-        const exit = yield* exited
-        session.lose("the process is gone")
-        const cause = yield* causeOf(yield* session.end, session, ref.path)
-        // It was asked to end, and failed while it did: nobody else will tell of that.
-        if (cause !== undefined) return yield* crashed({ exit, cause, stage })
-        if (Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Stopped", stage, exit }))) {
-          yield* Events.publish({ _tag: "Stopped", actor: ref, stage, exit })
-        }
-      }).pipe(Effect.uninterruptible)
-    )
+    /** Ends it. */
+    const ending = Effect.gen(function* () {
+      const wait = yield* Ladder.patienceLeft(patience, life)
+      const stage = yield* Ladder.climb(
+        rungs(ref, session, spawned, exited, life, patience),
+        session.stoppedBy ?? refOf(life),
+        wait
+      )
+      const exit = yield* exited
+      // Its last words may still be on their way.
+      yield* Effect.timeoutOption(session.end, LossPatience)
+      session.lose("the process is gone")
+      const cause = yield* causeOf(yield* session.end, session, ref.path)
+      // It was asked to end, and failed while it did: nobody else will tell of that.
+      if (cause !== undefined) return yield* crashed({ exit, cause, stage })
+      if (Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Stopped", stage, exit }))) {
+        yield* Events.publish({ _tag: "Stopped", actor: ref, stage, exit })
+      }
+    })
 
     yield* Events.publish({ _tag: "Started", actor: ref, pid: spawned.pid })
 
@@ -340,9 +357,9 @@ const watch = (
       const stage: LadderStage | undefined = Deferred.isDoneUnsafe(exitKnown)
         ? undefined
         : yield* Ladder.climb(
-            { ...rungs(ref, session, spawned, exited, life), ask: undefined },
+            { ...rungs(ref, session, spawned, exited, life, patience), ask: undefined },
             refOf(life),
-            patience
+            yield* Ladder.patienceLeft(patience, life)
           )
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
@@ -363,30 +380,39 @@ const watch = (
       })
     }).pipe(Effect.forkScoped({ startImmediately: true }))
 
-    const stopBy = (by: ActorRef): Effect.Effect<void> =>
-      Effect.suspend(() => {
+    const scope = yield* Effect.scope
+    const gone = Deferred.await(ended)
+
+    /** Ends it, whoever waits for that; whoever comes second waits for the same end. */
+    const stopBy = (by: ActorRef): Effect.Effect<CrashCause | undefined> =>
+      Effect.uninterruptibleMask((restore) => {
+        const crashCause = Effect.map(restore(gone), (end) =>
+          end._tag === "Crashed" ? end.cause : undefined
+        )
+        if (asked) return crashCause
         // An end that nobody had asked for is a crash, also if somebody asks before it was looked into.
-        if (asked || !(session.isOver || Deferred.isDoneUnsafe(exitKnown))) {
-          asked = true
-          session.stoppedBy ??= by
-          return stop
-        }
-        return Effect.asVoid(Deferred.await(ended))
+        if (session.isOver || Deferred.isDoneUnsafe(exitKnown))
+          return Effect.as(restore(gone), undefined)
+        asked = true
+        session.stoppedBy ??= by
+        return Effect.andThen(
+          Effect.forkIn(ending, scope, { startImmediately: true, uninterruptible: true }),
+          crashCause
+        )
       })
 
     return {
       ref,
       failing: Deferred.await(failing),
-      ended: Effect.map(Deferred.await(ended), (end) =>
-        end._tag === "Crashed" ? end.cause : undefined
-      ),
+      ended: Effect.map(gone, (end) => (end._tag === "Crashed" ? end.cause : undefined)),
       stop: stopBy,
+      finish: stopBy(refOf(life)),
       portal: {
         client,
         actor: ref,
         pid: spawned.pid,
-        stop: stopBy(refOf(life)),
-        exit: Deferred.await(ended),
+        stop: Effect.asVoid(stopBy(refOf(life))),
+        exit: gone,
         stdout: spawned.stdout,
         stderr: spawned.stderr
       }

@@ -83,6 +83,8 @@ const bytesOf = (chunk: Uint8Array | string | Socket.CloseEvent): Uint8Array =>
 export interface MemoryConnection {
   readonly dialled: Socket.Socket
   readonly accepted: Socket.Socket
+  /** Ends it in both directions, as the end of a process does; what is on its way still arrives. */
+  readonly close: () => void
   /** Ends it in both directions at once, as a broken cable would; what is on its way is lost. */
   readonly sever: () => void
 }
@@ -94,6 +96,10 @@ export const make = (): MemoryConnection => {
   return {
     dialled: socket(back, there),
     accepted: socket(there, back),
+    close: () => {
+      there.end(closed(1000, "the connection was closed"))
+      back.end(closed(1000, "the connection was closed"))
+    },
     sever: () => {
       there.cut()
       back.cut()

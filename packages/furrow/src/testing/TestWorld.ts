@@ -158,7 +158,7 @@ export const layer = (
             inhabitants.delete(incarnation)
             const code = Exit.isSuccess(end) ? exitOf[end.value._tag] : TerminatedCode
             Deferred.doneUnsafe<ProcessExit, never>(gone, Exit.succeed({ code }))
-            connection.sever()
+            connection.close()
           })
           const kill = Effect.sync(() => inhabitant.die({ signal: "SIGKILL" }))
           yield* Effect.addFinalizer(() => kill)

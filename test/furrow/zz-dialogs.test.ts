@@ -1,3 +1,0 @@
-import suite from "../contract/Dialogs.suite.ts"
-import { testWorld } from "../contract/World.ts"
-suite(testWorld)
