@@ -1,4 +1,7 @@
-/** The ten points in which the routers here do more than effect/rpc's; each by its number in the header of `Routers`. */
+/**
+ * The ten points in which the routers here do more than effect/rpc's, each by its number in the header of `Routers`; and
+ * what they make of two versions of a contract, and of values that resist.
+ */
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -13,8 +16,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Actor from "furrow/Actor"
+import * as Deadline from "furrow/Deadline"
 import * as Dialog from "furrow/Dialog"
 import { PortalError } from "furrow/PortalError"
+import { Codec } from "furrow/protocol"
 import * as SettlingClock from "furrow/testing/SettlingClock"
 import { connect } from "./RouterPair.ts"
 
@@ -212,6 +217,25 @@ describe("2. joins a cancelled callee beyond the client router's one second", ()
       })
     )
   }
+
+  test(
+    "a caller that waits without bound waits, and the word it sends is one that a frame can say",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const begun = yield* Deferred.make<void>()
+      const { client, said } = yield* connect(Worker, slowToEnd(log, begun))
+      const calling = yield* Effect.forkChild(
+        Effect.provideService(client.Work({ n: 1 }), Deadline.JoinBound, "Infinity")
+      )
+      yield* Deferred.await(begun)
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(calling))
+      yield* TestClock.adjust("1500 millis")
+      yield* Fiber.join(leaving)
+      expect(log).toStrictEqual(["the callee has ended"])
+      const [cancel] = said.filter(({ frame }) => frame._tag === "Cancel")
+      expect(cancel?.frame).not.toHaveProperty("timeLeft")
+    })
+  )
 })
 
 describe("3. one handler's bug ends one request", () => {
@@ -466,17 +490,29 @@ describe("8. turns the routers' own interruptions into PortalError", () => {
   )
 
   test(
-    "what is under way when the actor's server closes fails with Cancelled, by the actor itself if nobody asked",
+    "what is under way when the actor is stopped fails with Cancelled, by whoever stopped it",
     Effect.gen(function* () {
       const { calleeLife, client, closeServer } = yield* connect(Worker, lasting)
       const pending = yield* Effect.forkChild(client.Work({ n: 1 }))
       yield* settle
+      const by = { path: "boss", incarnation: "life-of-boss" }
+      calleeLife.stopping = { by, hops: [], until: Infinity }
       yield* closeServer
-      const [error] = failuresOf(yield* Fiber.await(pending))
-      expect(error).toMatchObject({
-        _tag: "PortalError",
-        reason: { _tag: "Cancelled", by: { incarnation: calleeLife.self.incarnation } }
-      })
+      expect(failuresOf(yield* Fiber.await(pending))).toMatchObject([
+        { _tag: "PortalError", reason: { _tag: "Cancelled", by } }
+      ])
+    })
+  )
+
+  test(
+    "what is under way when the actor ends of itself fails with Disconnected, once the connection has ended",
+    Effect.gen(function* () {
+      const { client, closeServer, sever } = yield* connect(Worker, lasting)
+      const pending = yield* Effect.forkChild(client.Work({ n: 1 }))
+      yield* settle
+      yield* closeServer
+      yield* sever
+      expect(reasonsOf(yield* Fiber.await(pending))).toStrictEqual(["Disconnected"])
     })
   )
 })
@@ -581,4 +617,134 @@ describe("10. runs handlers in the actor's own context", () => {
       expect(yield* asked).toStrictEqual({ work: 1, other: 1, count: [11], talk: 11 })
     })
   )
+})
+
+describe("two versions of one contract", () => {
+  const Small = Rpc.make("Small", { payload: { n: Schema.Int }, success: Schema.Int })
+  class Old extends Actor.make("Old", [Work, Small]) {}
+  const old = Old.toLayer({
+    Work: ({ n }) => Effect.succeed(n),
+    Small: ({ n }) => Effect.succeed(n)
+  })
+  /** The same actor as a newer program knows it: one operation as it was, one of another shape, one of another kind. */
+  class New extends Actor.make("Old", [
+    Work,
+    Rpc.make("Small", { payload: { n: Schema.Int }, success: Schema.String })
+  ]) {}
+  class Odd extends Actor.make("Old", [
+    Rpc.make("Work", { payload: { n: Schema.Int }, success: Schema.Int, stream: true }),
+    Dialog.make("Small", { payload: { n: Schema.Int } })
+  ]) {}
+
+  test(
+    "speak JSON where they differ, so that it is noticed when a value does not fit, and bytes elsewhere",
+    Effect.gen(function* () {
+      const { client, said } = yield* connect(Old, old, { calls: New, codec: Codec.binary })
+      expect(yield* client.Work({ n: 5 })).toBe(5)
+      // As bytes of the binary codec, this number reads as a string.
+      const [defect] = defectsOf(yield* Effect.exit(client.Small({ n: 5 })))
+      expect(defect).toMatchObject({ _tag: "DecodeError", operation: "Old.Small", lane: "success" })
+      const opens = said.flatMap(({ frame }) => (frame._tag === "Open" ? [frame] : []))
+      expect(opens.map(({ json, operation }) => [operation, json])).toStrictEqual([
+        ["Work", undefined],
+        ["Small", true]
+      ])
+    })
+  )
+
+  test(
+    "do not open what is of another kind at the other end: it is Unimplemented there",
+    Effect.gen(function* () {
+      const { client, said } = yield* connect(Old, old, { calls: Odd })
+      const exits: ReadonlyArray<Exit.Exit<unknown, unknown>> = [
+        yield* Effect.exit(Stream.runDrain(client.Work({ n: 1 }))),
+        yield* Effect.exit(client.Small({ n: 1 }).pipe(Dialog.use(() => Effect.never)))
+      ]
+      for (const exit of exits) {
+        expect(failuresOf(exit)).toMatchObject([{ reason: { _tag: "Unimplemented" } }])
+      }
+      expect(said).toStrictEqual([])
+    })
+  )
+})
+
+describe("a definition that several actors share", () => {
+  class Left extends Actor.make("Left", [Other]) {}
+  class Right extends Actor.make("Right", [Other]) {}
+
+  test(
+    "goes by the name of each",
+    Effect.gen(function* () {
+      const handlers = { Other: () => Effect.succeed(0.5) }
+      const left = yield* connect(Left, Left.toLayer(handlers))
+      const right = yield* connect(Right, Right.toLayer(handlers))
+      for (const [{ client }, name] of [
+        [left, "Left"],
+        [right, "Right"]
+      ] as const) {
+        const defects = [
+          ...defectsOf(yield* Effect.exit(client.Other({ n: 0.5 }))),
+          ...defectsOf(yield* Effect.exit(client.Other({ n: 1 })))
+        ]
+        expect(defects).toMatchObject([
+          { operation: `${name}.Other`, lane: "payload" },
+          { operation: `${name}.Other`, lane: "success" }
+        ])
+      }
+    })
+  )
+})
+
+describe("values that resist", () => {
+  const Anything = Rpc.make("Anything", { payload: Schema.Unknown, success: Schema.Unknown })
+  class Taker extends Actor.make("Taker", [Anything, Work]) {}
+  const taker = Taker.toLayer({
+    Anything: (payload) => Effect.succeed(payload === "give" ? touchy() : payload),
+    Work: ({ n }) => Effect.succeed(n)
+  })
+  const touchy = () =>
+    new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error("touched")
+        },
+        ownKeys: () => {
+          throw new Error("touched")
+        },
+        getPrototypeOf: () => {
+          throw new Error("touched")
+        }
+      }
+    )
+  const circular: { self?: unknown } = {}
+  circular.self = circular
+
+  for (const [codec, name] of [
+    [Codec.json, "json"],
+    [Codec.binary, "binary"]
+  ] as const) {
+    test(
+      `are defects of their call, at either end, and the connection stays usable (D13, ${name})`,
+      Effect.gen(function* () {
+        const { caller, client } = yield* connect(Taker, taker, { codec })
+        const odd = [touchy(), { deep: touchy() }, circular, () => 1, Symbol("a"), 1n]
+        for (const value of [...odd, "give"]) {
+          const [defect, ...others] = defectsOf(yield* Effect.exit(client.Anything(value)))
+          expect(others).toStrictEqual([])
+          expect(defect).toMatchObject({
+            operation: "Taker.Anything",
+            lane: value === "give" ? "success" : "payload"
+          })
+          expect(typeof String(defect)).toBe("string")
+          expect(yield* client.Work({ n: 1 })).toBe(1)
+        }
+        const bad = touchy() as { readonly n: number }
+        expect(defectsOf(yield* Effect.exit(client.Work(bad)))).toMatchObject([
+          { operation: "Taker.Work", lane: "payload" }
+        ])
+        expect(caller.dialogs).toBe(0)
+      })
+    )
+  }
 })

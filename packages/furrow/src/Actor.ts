@@ -22,7 +22,7 @@ import type { CalleeOf, Lanes, Opening } from "./Dialog.ts"
 import type { Nursery } from "./NurseryKey.ts"
 import type { PortalError } from "./PortalError.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
-import { ActorName } from "./protocol/Identity.ts"
+import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { AnyTravelling } from "./Travel.ts"
 import type { CrashCause, LadderStage } from "./TreeError.ts"
@@ -294,7 +294,7 @@ const assertName = (name: string): void => {
   const checked = Schema.decodeUnknownExit(ActorName)(name)
   if (checked._tag === "Failure") {
     throw new Error(
-      `This cannot be the name of an actor: ${JSON.stringify(name)}. A name has 1 to 128 characters, no control characters and no "/".`
+      `This cannot be the name of an actor: "${shown(name)}". A name has 1 to 128 characters, no control characters and no "/".`
     )
   }
 }

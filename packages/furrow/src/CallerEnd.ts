@@ -253,12 +253,12 @@ export class Ticket {
         ),
       messages: Stream.concat(
         itemsOf(end, fromCallee),
-        // The items have run out: because the callee said so, or because the dialog is over.
+        // The items have run out: because the callee said so, because `cancel` was asked for, or because it is over.
         Stream.unwrap(
           Effect.suspend(() =>
-            end.state.exited && !end.state.receiveEnded
-              ? Effect.as(failure, Stream.empty)
-              : Effect.succeed(Stream.empty)
+            end.state.receiveEnded || (this.why === "cancel" && !end.state.exited)
+              ? Effect.succeed(Stream.empty)
+              : Effect.as(failure, Stream.empty)
           )
         )
       ),

@@ -126,6 +126,21 @@ export const hear = (
   const { actor, self, session, why } = hearing
   const failed = (reason: PortalErrorReason, hops?: ReadonlyArray<Hop>) =>
     Effect.succeed(Exit.failCause(portalError(operation, actor, reason, hops)))
+  /**
+   * What an interruption is beside other reasons: our own cancel, the stop of the actor by somebody above it, or else a
+   * part of what its handler failed with.
+   */
+  const amongOthers = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
+    Cause.fromReasons(
+      cause.reasons.flatMap((reason): ReadonlyArray<Cause.Reason<unknown>> => {
+        if (!Cause.isInterruptReason(reason)) return [reason]
+        if (why !== undefined) return []
+        const by = Context.getOrUndefined(Cause.reasonAnnotations(reason), InterruptedBy)
+        return by !== undefined && actor.startsWith(`${by.path}/`)
+          ? portalError(operation, actor, new Cancelled({ by })).reasons
+          : [reason]
+      })
+    )
   const cancelledByUs = (hops?: ReadonlyArray<Hop>) =>
     failed(why === "deadline" ? new DeadlineExceeded() : new Cancelled({ by: self }), hops)
 
@@ -157,16 +172,11 @@ export const hear = (
     case "failure":
       return Effect.map(Effect.exit(operation.failure.decode(payload)), (decoded) => {
         const cause = Exit.isSuccess(decoded) ? decoded.value : decoded.cause
-        const own = Cause.fromReasons(
-          cause.reasons.filter(
-            (reason) =>
-              !Cause.isInterruptReason(reason) ||
-              (why === undefined && cause.reasons.some((other) => !Cause.isInterruptReason(other)))
-          )
-        )
-        if (own.reasons.length > 0) return Exit.failCause(withHops(own, frame.hops))
-        // Nothing but interruptions: it was cancelled, by whoever stands in them.
         const by = interruptorOf(cause)
+        if (!cause.reasons.every(Cause.isInterruptReason)) {
+          return Exit.failCause(withHops(amongOthers(cause), frame.hops))
+        }
+        // Nothing but interruptions: it was cancelled, by whoever stands in them.
         return Exit.failCause(
           portalError(
             operation,

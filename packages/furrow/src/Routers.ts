@@ -106,8 +106,10 @@ export const makeServer = (
     const clients = new Map<number, Map<RequestId, Request>>()
     let lastClient = 0
 
+    let closing = false
     const answer = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
       if (request.lost) return Effect.map(unheard(request, exit), () => forget(request))
+      if (isCrashing(request, exit)) return Effect.sync(() => forget(request))
       const { cancel, incoming, operation } = request
       // A handler's own return is checked in its fiber; this is for what stands in for it.
       const unstarted =
@@ -140,6 +142,16 @@ export const makeServer = (
         }
       )
     }
+    /**
+     * The handler is interrupted because its own actor ends unasked. That is no answer: the actor's last word says why,
+     * and its callers meet the loss of it.
+     */
+    const isCrashing = ({ cancel }: Request, exit: Exit.Exit<unknown, unknown>): boolean =>
+      closing &&
+      cancel === undefined &&
+      (life.stopping?.by ?? life.self).incarnation === life.self.incarnation &&
+      Exit.isFailure(exit) &&
+      Cause.hasInterruptsOnly(exit.cause)
     /** A failure whose caller is gone: nobody else will tell of it. */
     const unheard = (
       { operation }: Request,
@@ -196,6 +208,13 @@ export const makeServer = (
       }) as Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope>
     ).pipe(
       Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(own, scoped))
+    )
+
+    // Runs before the router interrupts its requests.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closing = true
+      })
     )
 
     /** The handler's run, its scope included: the last word is said when it is over. */

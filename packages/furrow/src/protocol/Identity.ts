@@ -11,6 +11,13 @@ export const MaxNameLength = 128
 // oxlint-disable-next-line no-control-regex -- control characters are what the rule is about
 const forbidden = /[\u0000-\u001f\u007f-\u009f\u2028\u2029/]/
 
+/** A text that somebody gave for a name, as it can be shown: what could reach a terminal's control is written out. */
+export const shown = (text: string): string =>
+  text.replaceAll(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 /**
  * A name an actor may carry: 1 to 128 characters, no control characters (they would reach terminals and logs) and no
  * `/` (it separates the names of a path).
@@ -22,7 +29,7 @@ export const ActorName = Schema.String.check(
       : name.length > MaxNameLength
         ? `an actor's name may have at most ${MaxNameLength} characters, this one has ${name.length}`
         : forbidden.test(name)
-          ? `an actor's name may hold neither control characters nor "/": ${JSON.stringify(name)}`
+          ? `an actor's name may hold neither control characters nor "/": "${shown(name)}"`
           : undefined
   )
 )

@@ -194,6 +194,8 @@ export const layer = (
             lives: Effect.sync(() => Array.from(inhabitants.values(), ({ actor }) => actor))
           })
         ),
+        // The test's own root is told of nothing that happens in another test.
+        Context.add(CurrentHub, makeHub()),
         Context.merge(time)
       )
     })

@@ -1,0 +1,4 @@
+import suite from "../contract/Spawning.suite.ts"
+import { testWorld } from "../contract/World.ts"
+
+suite(testWorld)

@@ -1,0 +1,7 @@
+/**
+ * Leaving early, with real processes.
+ */
+import suite from "../../contract/Leaving.suite.ts"
+import { processes } from "../../contract/World.ts"
+
+suite(processes)
