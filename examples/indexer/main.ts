@@ -5,12 +5,13 @@
 import { NodeActor } from "@furrow/node"
 import { layer as stdio } from "@effect/platform-node/NodeStdio"
 import { layer as terminal } from "@effect/platform-node/NodeTerminal"
-import { Clock, Console, Effect, Exit, Schema } from "effect"
+import { Clock, Effect, Exit, Schema } from "effect"
 import { Argument, CliConfig, Command, Flag, GlobalFlag } from "effect/cli"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { Collection } from "./collection.ts"
 import { makeCrew, work } from "./crew.ts"
+import { print } from "./print.ts"
 import { withProgress } from "./progress.ts"
 import { report, toJson } from "./report.ts"
 import { toText } from "./table.ts"
@@ -45,7 +46,7 @@ const command = Command.make(
     yield* work(crew, target, collection).pipe(
       (working) => withProgress(working, crew, collection),
       Effect.onExit(
-        Effect.fn("print")(function* (exit) {
+        Effect.fn("tell")(function* (exit) {
           const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
           const { root } = target
           const result = report(collection, {
@@ -54,7 +55,7 @@ const command = Command.make(
             workers,
             seconds
           })
-          yield* Console.log(json ? toJson(result) : toText(result))
+          yield* print(json ? toJson(result) : toText(result))
         })
       )
     )

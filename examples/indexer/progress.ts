@@ -29,8 +29,8 @@ export const withProgress = Effect.fn("withProgress")(function* <A, E, R>(
   })
 
   const live = Effect.gen(function* () {
-    // Asked each time: the window may have been resized.
-    const columns = process.stderr.columns ?? 80
+    // Asked each time: the window may have been resized. Some terminals say 0, for not knowing.
+    const columns = process.stderr.columns || 80
     yield* write(Clear + inWidth(columns - 1, yield* done, crew.workers))
     yield* Effect.sleep(Redraw)
   }).pipe(Effect.forever, Effect.ensuring(write(Clear)))

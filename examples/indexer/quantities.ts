@@ -25,3 +25,7 @@ export const size = (bytes: number): string => {
 /** A name from the disk without the characters that would steer a terminal. */
 export const printable = (name: string): string =>
   name.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+
+/** The end of a long path, which says more than its beginning. */
+export const shortened = (path: string, length: number): string =>
+  path.length <= length ? path : `…${path.slice(path.length - length + 1)}`

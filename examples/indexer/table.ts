@@ -1,10 +1,15 @@
 /** The result for people to read. */
-import { count, counted, printable, size } from "./quantities.ts"
+import { count, counted, printable, shortened, size } from "./quantities.ts"
 import type { Report } from "./report.ts"
 
 /** How many extensions, and how many unreadable files, are named. */
 const Extensions = 12
 const Unreadable = 10
+
+/** How much of a path is shown beside other things. */
+const PathWidth = 80
+
+const named = (path: string): string => shortened(printable(path), PathWidth)
 
 /** A report as text, section by section; what there is nothing of is left out. */
 export const toText = (report: Report): string =>
@@ -69,7 +74,7 @@ const largest = (report: Report): ReadonlyArray<string> =>
     report.largest.map(({ bytes, identifiers, lines, path }) => [
       size(bytes),
       lines === undefined ? "binary" : counted(lines, "line"),
-      printable(path),
+      named(path),
       identifiers
         .slice(0, 3)
         .map(({ name }) => name)
@@ -98,8 +103,8 @@ const duplicates = ({ duplicates: { bytes, files, groups, largest, wasted } }: R
           1,
           largest.map((group) => [
             `${count(group.files)} × ${size(group.bytes)}`,
-            group.paths.slice(0, 2).map(printable).join(", "),
-            group.places === 1 ? "(hard links)" : ""
+            named(group.paths[0] ?? ""),
+            group.places === 1 ? "hard links" : `in ${counted(group.places, "place")}`
           ])
         )
       ]

@@ -1,13 +1,17 @@
 /** What is to be indexed: a directory, or a single file, that is there. */
 import { Effect, FileSystem, Path, Runtime, Schema } from "effect"
+import { CliError } from "effect/cli"
 import { unreadable } from "./unreadable.ts"
 
-/** There is nothing to index where the user has pointed to. The program ends with code 2. */
+/** There is nothing to index where the user has pointed to. The command prints its sentence, and ends with code 2. */
 export class NothingThere extends Schema.TaggedError<NothingThere>()("NothingThere", {
   path: Schema.String,
   reason: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 2
+  override get [CliError.userMessage]() {
+    return this.message
+  }
   override get message() {
     return `Cannot index ${JSON.stringify(this.path)}: ${this.reason}. Give the path of a file or a directory.`
   }

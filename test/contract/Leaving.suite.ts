@@ -304,37 +304,33 @@ export default (world: World): void => {
         })
         yield* Nursery.run(
           Effect.gen(function* () {
-            const asked = yield* Effect.forkChild(
-              ending(
-                Nursery.call(
-                  Player,
-                  (client) =>
-                    client.Run([
-                      {
-                        do: "parent",
-                        script: [
-                          { do: "acquire", release: [{ do: "die", why: "unheard" }] },
-                          { do: "note", file: observer.file, text: "runs" },
-                          { do: "never" }
-                        ]
-                      },
-                      { do: "never" }
-                    ]),
-                  { ...main, serve: Above, name: "Gone" }
-                )
-              ),
-              { startImmediately: true }
-            )
-            yield* observer.until("runs")
             const other = yield* Nursery.spawn(Player, { ...main, serve: Above })
-            // It leaves without a word: its own process ends.
-            yield* Fiber.interrupt(asked)
+            const asking = Nursery.run(
+              Effect.gen(function* () {
+                const player = yield* Nursery.spawn(Player, { ...main, serve: Above, name: "Gone" })
+                const asked = player.client.Run([
+                  {
+                    do: "parent",
+                    script: [
+                      { do: "acquire", release: [{ do: "die", why: "unheard" }] },
+                      { do: "note", file: observer.file, text: "runs" },
+                      { do: "never" }
+                    ]
+                  }
+                ])
+                yield* Effect.forkChild(Effect.exit(asked), { startImmediately: true })
+                yield* observer.until("runs")
+                yield* crash(player)
+                return yield* Effect.never
+              })
+            )
+            expect(yield* ending(asking)).toMatch(/^error ActorCrashed/)
             yield* Observer.until(
               world,
               () => events.length > 0,
               () => "an event"
             )
-            expect(events).toMatchObject([{ operation: expect.stringMatching(/^(Ask|Run)$/) }])
+            expect(events).toMatchObject([{ actor: { path: "root" }, operation: "Ask" }])
             expect(
               yield* other.client.Run([{ do: "parent", script: [{ do: "return", value: 5 }] }])
             ).toBe(5)

@@ -6,7 +6,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Events from "furrow/Events"
 
 /** Events of one kind. */
@@ -21,8 +20,12 @@ export interface Watch {
 /** Watches from now on. */
 export const events: Effect.Effect<Watch, never, Scope.Scope> = Effect.gen(function* () {
   const all: Array<Events.Event> = []
-  yield* Stream.runForEach(Events.stream, (event) => Effect.sync(() => void all.push(event))).pipe(
-    Effect.forkScoped({ startImmediately: true })
+  // Not by `Events.stream`: what a fiber reads, it reads a moment later.
+  const { watchers } = yield* Events.CurrentHub
+  const watcher = (event: Events.Event) => void all.push(event)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => watchers.add(watcher)),
+    () => Effect.sync(() => watchers.delete(watcher))
   )
   return {
     all,

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -224,16 +225,18 @@ describe("2. joins a cancelled callee beyond the client router's one second", ()
       const log: Array<string> = []
       const begun = yield* Deferred.make<void>()
       const { client, said } = yield* connect(Worker, slowToEnd(log, begun))
-      const calling = yield* Effect.forkChild(
-        Effect.provideService(client.Work({ n: 1 }), Deadline.JoinBound, "Infinity")
+      const talking = yield* client.Talk({ n: 1 }).pipe(
+        Dialog.use((talk) => Effect.andThen(Deferred.await(begun), talk.cancel)),
+        Effect.provideService(Deadline.JoinBound, "Infinity"),
+        Effect.forkChild
       )
-      yield* Deferred.await(begun)
-      const leaving = yield* Effect.forkChild(Fiber.interrupt(calling))
       yield* TestClock.adjust("1500 millis")
-      yield* Fiber.join(leaving)
+      yield* Fiber.join(talking)
       expect(log).toStrictEqual(["the callee has ended"])
-      const [cancel] = said.filter(({ frame }) => frame._tag === "Cancel")
-      expect(cancel?.frame).not.toHaveProperty("timeLeft")
+      const cancels = said.filter(({ frame }) => frame._tag === "Cancel")
+      expect(cancels).toHaveLength(1)
+      expect(cancels[0]?.frame).not.toHaveProperty("timeLeft")
+      expect(yield* client.Other({ n: 1 })).toBe(1)
     })
   )
 })
@@ -243,12 +246,15 @@ describe("3. one handler's bug ends one request", () => {
     "a call under way, and every later one, go on after another's defect",
     Effect.gen(function* () {
       const mayEnd = yield* Deferred.make<void>()
+      const logged: Array<unknown> = []
       const { client } = yield* connect(
         Worker,
         worker({
           Work: () => Effect.die(new Error("a bug")),
           Other: ({ n }) => Effect.as(Deferred.await(mayEnd), n)
         })
+      ).pipe(
+        Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(message))]))
       )
       const pending = yield* Effect.forkChild(client.Other({ n: 2 }))
       yield* settle
@@ -259,6 +265,8 @@ describe("3. one handler's bug ends one request", () => {
       assert.isUndefined(pending.pollUnsafe())
       yield* Deferred.succeed(mayEnd, undefined)
       expect(yield* Fiber.join(pending)).toBe(2)
+      // It is the caller's to tell of.
+      expect(logged).toStrictEqual([])
     })
   )
 

@@ -1,4 +1,4 @@
-import suite from "../contract/Spawning.suite.ts"
+import suite from "../contract/Nurseries.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
 suite(testWorld)

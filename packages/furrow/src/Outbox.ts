@@ -5,6 +5,7 @@
  * of one delays the others by a part and not by its length. Leaves to its owner when to write, and to the dialogs
  * whether they may.
  */
+import { OpenRoom } from "./OpenRoom.ts"
 import { join } from "./protocol/Framing.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import { PartSize } from "./protocol/Protocol.ts"
@@ -57,18 +58,20 @@ export class Outbox {
   private readonly control: Array<Frame> = []
   private ring: Array<OutboxLane> = []
   /** Dialogs whose Open waits for room in the peer's window for Opens, in the order they were made. */
-  private readonly waiting: Array<OutboxLane> = []
-  private openCredit: number
+  private waiting: Array<OutboxLane> = []
+  /** The length of the shortest of them. An Open may pass those that are longer, but none that is as short. */
+  private shortest = Infinity
+  private readonly room: OpenRoom
   private readonly drawId: (lane: OutboxLane) => number
   private readonly wake: () => void
 
   /**
-   * @param openCredit bytes of Open payloads that the peer takes
+   * @param window bytes of Open payloads that the peer takes
    * @param drawId gives a dialog its id, when its first frame is written
    * @param wake is told that there is something to write
    */
-  constructor(openCredit: number, drawId: (lane: OutboxLane) => number, wake: () => void) {
-    this.openCredit = openCredit
+  constructor(window: number, drawId: (lane: OutboxLane) => number, wake: () => void) {
+    this.room = new OpenRoom(window)
     this.drawId = drawId
     this.wake = wake
   }
@@ -101,24 +104,27 @@ export class Outbox {
     const first = lane.parcels[0]
     lane.parcels.length = 0
     lane.queued = false
-    const inWaiting = this.waiting.indexOf(lane)
-    if (inWaiting >= 0) return void this.waiting.splice(inWaiting, 1)
     const inRing = this.ring.indexOf(lane)
     if (inRing >= 0) this.ring.splice(inRing, 1)
-    // What the peer never gets, it never gives back.
-    if (first?.lane === "open") this.grantOpens(first.payload.length - first.offset)
+    const inWaiting = this.waiting.indexOf(lane)
+    if (inWaiting >= 0) {
+      this.waiting.splice(inWaiting, 1)
+      this.grantOpens(0)
+    } else if (first?.lane === "open") {
+      // What the peer never gets, it never gives back.
+      this.grantOpens(first.payload.length - first.offset)
+    }
   }
 
   /** There is room for this many more bytes of Open payloads: the peer has said so, or they were given up. */
   grantOpens(bytes: number): void {
-    this.openCredit += bytes
-    while (this.openCredit > 0) {
-      const lane = this.waiting.shift()
-      if (lane === undefined) return
-      this.ring.push(lane)
-      this.begin(lane)
-      this.wake()
-    }
+    this.room.giveBack(bytes)
+    const waiting = this.waiting
+    if (waiting.length === 0) return
+    this.waiting = []
+    this.shortest = Infinity
+    for (const lane of waiting) this.begin(lane)
+    if (this.waiting.length < waiting.length) this.wake()
   }
 
   /** The next bytes to write, at most about `limit`, or nothing. */
@@ -146,17 +152,20 @@ export class Outbox {
 
   private enqueue(lane: OutboxLane): void {
     lane.queued = true
-    if (lane.id === undefined && (this.openCredit <= 0 || this.waiting.length > 0)) {
-      this.waiting.push(lane)
-    } else {
-      this.ring.push(lane)
-      if (lane.id === undefined) this.begin(lane)
-    }
+    if (lane.id === undefined) this.begin(lane)
+    else this.ring.push(lane)
   }
 
-  /** Takes the room that an Open needs; one value may overdraw it. */
+  /** Begins an Open, if there is room for it now. */
   private begin(lane: OutboxLane): void {
-    this.openCredit -= lane.parcels[0]!.payload.length
+    const { length } = lane.parcels[0]!.payload
+    if (length < this.shortest && this.room.takes(length)) {
+      this.room.begin(length)
+      this.ring.push(lane)
+    } else {
+      this.shortest = Math.min(this.shortest, length)
+      this.waiting.push(lane)
+    }
   }
 
   private nextFrame(lane: OutboxLane): Frame {

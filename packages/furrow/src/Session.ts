@@ -141,7 +141,7 @@ export class Session {
   private readonly carrier: Carrier
   private ids: DialogState.Ids
   private lastWord: FrameOf<"Bye"> | undefined
-  /** What the other end may still send of Open payloads; one value may overdraw it. */
+  /** What the window for Open payloads has left; below zero is what is beyond it, at most one value. */
   private openRoom: number
   private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
@@ -331,13 +331,13 @@ export class Session {
     if (place instanceof Violation) throw place
     if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
     if (frame._tag === "Open" || (frame._tag === "More" && frame.lane === "open")) {
-      if (place._tag === "Open" && this.openRoom <= 0) {
+      this.openRoom -= frame.payload.length
+      if (this.openRoom < -this.own.settings.value) {
         throw new Violation({
           rule: "OpenWithoutRoom",
-          detail: `${frame._tag} while the window for Opens is full`
+          detail: `payloads of Opens beyond the window of ${this.own.settings.window} bytes and one value`
         })
       }
-      this.openRoom -= frame.payload.length
       if (place._tag === "Late") this.giveOpenRoom(frame.payload.length)
     }
     if (place._tag === "Late") return

@@ -21,7 +21,7 @@ import type { Child } from "./NurseryKey.ts"
 import { infosOf, laneCodec } from "./Operations.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import { Codecs, json } from "./protocol/Codec.ts"
-import { ActorName } from "./protocol/Identity.ts"
+import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import { DefaultSettings, FrameLimit, Versions } from "./protocol/Protocol.ts"
 import type { Frame, FrameOf } from "./protocol/Protocol.ts"
@@ -100,7 +100,7 @@ export const launch = (
       const name = options.name ?? actor.actorName
       const path = `${life.self.path}/${name}`
       const fail = (reason: SpawnErrorReason) =>
-        Effect.fail(new SpawnError({ actor: path, reason }))
+        Effect.fail(new SpawnError({ actor: shown(path), reason }))
 
       // What can be refused without a process is refused before one is started.
       yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
@@ -316,12 +316,11 @@ const watch = (
     const ended = Deferred.makeUnsafe<ActorExit>()
     let asked = false
 
-    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) => {
-      const cause = new CrashCause(known)
-      return Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Crashed", cause }))
-        ? Events.publish({ _tag: "Crashed", actor: ref, cause })
-        : Effect.void
-    }
+    /** Whoever watches is told before whoever waits goes on. */
+    const over = (end: ActorExit) =>
+      Effect.andThen(Events.publish({ ...end, actor: ref }), Deferred.succeed(ended, end))
+    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) =>
+      over({ _tag: "Crashed", cause: new CrashCause(known) })
 
     /** Ends it. */
     const ending = Effect.gen(function* () {
@@ -338,9 +337,7 @@ const watch = (
       const cause = yield* causeOf(yield* session.end, session, ref.path)
       // It was asked to end, and failed while it did: nobody else will tell of that.
       if (cause !== undefined) return yield* crashed({ exit, cause, stage })
-      if (Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Stopped", stage, exit }))) {
-        yield* Events.publish({ _tag: "Stopped", actor: ref, stage, exit })
-      }
+      return yield* over({ _tag: "Stopped", stage, exit })
     })
 
     yield* Events.publish({ _tag: "Started", actor: ref, pid: spawned.pid })
