@@ -391,12 +391,12 @@ describe("the window for Opens", () => {
         ),
         { startImmediately: true }
       )
-      // The first is taken by its handler; the next two fill the window, of which the second overdraws it.
+      // The first is taken by its handler; the second fits into the window, the third goes beyond it.
       const opened = () => pair.said.filter(({ frame }) => frame._tag === "Open").length
       yield* settle
       expect(opened()).toBeLessThanOrEqual(3)
       expect(opened()).toBeGreaterThanOrEqual(2)
-      const waiting = yield* Effect.forkChild(pair.client.Echo(1), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(pair.client.Take(text), { startImmediately: true })
       yield* settle
       expect(opened()).toBeLessThanOrEqual(3)
       // One that waits can be given up, and leaves no trace.
@@ -415,16 +415,19 @@ describe("the window for Opens", () => {
     Effect.gen(function* () {
       const latch = Latch.makeUnsafe(false)
       const peer = yield* caller({
-        settings: { window: 10 },
+        settings: { window: 40, value: 60 },
         release: latch.await,
         concurrency: 1
       })
-      const text = bytes("x".repeat(50))
-      // The first is with its handler, whose room comes back; the second overdraws, in parts.
+      const text = bytes("x".repeat(48))
+      // The first is with its handler, whose room comes back; the second and the third may wait there.
       yield* peer.say(open(1, "Take", text))
       expect(yield* peer.nextOf("Credit")).toMatchObject({ id: 0, bytes: text.length })
       yield* peer.say(more(3, "open", text.subarray(0, 20)), open(3, "Take", text.subarray(20)))
       yield* peer.say(open(5, "Take", text))
+      yield* settle
+      expect(peer.session.isOver).toBe(false)
+      yield* peer.say(open(7, "Echo"))
       expect(yield* violation(peer)).toBe("OpenWithoutRoom")
     })
   )

@@ -188,13 +188,13 @@ export const makeServer = (
         { discard: true }
       )
 
-    const router: RpcServer.RpcServer<Rpc.Any> = yield* (
-      RpcServer.makeNoSerialization(groupOf(actor), {
+    const making: Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope> =
+      RpcServer.makeNoSerialization<Rpc.Any>(groupOf(actor), {
         concurrency: handlers.concurrency,
         disableTracing: true,
         disableClientAcks: true,
         disableFatalDefects: true,
-        onFromServer: (response: FromServer<Rpc.Any>) => {
+        onFromServer: (response) => {
           if (response._tag === "ClientEnd") return Effect.void
           if (response._tag === "Defect")
             return Effect.logError("A router failed.", response.defect)
@@ -205,9 +205,9 @@ export const makeServer = (
           request.held = response.exit
           return Effect.void
         }
-      }) as Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope>
-    ).pipe(
-      Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(own, scoped))
+      })
+    const router = yield* Effect.updateContext(making, (scoped: Context.Context<Scope.Scope>) =>
+      Context.merge(own, scoped)
     )
 
     // Runs before the router interrupts its requests.
@@ -559,7 +559,7 @@ export const makeClient = (
       try {
         return flat(ticket.operation.rpc._tag, payload, {
           headers: Headers.fromInput(options?.headers),
-          context: Ticket.Current.context(ticket) as Context.Context<never>
+          context: Ticket.Current.context(ticket)
         })
       } catch (thrown) {
         const { name, rpc } = ticket.operation

@@ -33,9 +33,8 @@
  * crosses an `Exit` in lawful traffic. Id 0 is the connection itself.
  *
  * A connection is closed with a named reason (a `Violation`, told in `Bye`) on: an id never opened, a second `Open`
- * of a dialog that lives, an id of the wrong parity, an `Item` without credit, an `Open` begun while the window for Opens
- * is full, a frame out of order, a frame that is malformed or longer than the limit. Nothing else on either side is
- * harmed by it.
+ * of a dialog that lives, an id of the wrong parity, an `Item` without credit, payloads of `Open` beyond their window, a
+ * frame out of order, a frame that is malformed or longer than the limit. Nothing else on either side is harmed by it.
  *
  * ## Framing
  *
@@ -79,9 +78,12 @@
  *
  * `Open` payloads draw on one window for the whole connection (`Settings.window`, bytes), given back by `Credit` with
  * id 0 when a handler has taken the payload, or when the Open was refused; in pieces, but at the latest when a quarter
- * of the window is owed. While it is at or below zero, Opens wait at
- * their sender; one value may overdraw it. `Settings.dialogs` bounds dialogs at once: one more is answered by an Exit
- * `overloaded`. A value longer than `Settings.value` is an error at its sender.
+ * of the window is owed. Opens wait at their sender while their payloads do not fit into it. One value at a time may go
+ * beyond it, however long, and the others keep within the window as if it were not there; it counts until all that was
+ * not given back would fit. An end holds at most its window and one value, and more is a violation.
+ *
+ * `Settings.dialogs` bounds dialogs at once: one more is answered by an Exit `overloaded`. A value longer than
+ * `Settings.value` is an error at its sender.
  *
  * ## Order
  *

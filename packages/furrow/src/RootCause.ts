@@ -1,0 +1,53 @@
+/**
+ * What an actor's root failed with, as it tells whoever spawned it: a Cause in one frame.
+ *
+ * Answers for a Cause of any length being told: the reasons that have no room are told in short, rather than none at
+ * all. A dialog's Cause is `LastWord`'s; it travels in parts and has no such bound.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { laneCodec } from "./Operations.ts"
+import type { Codec } from "./protocol/Codec.ts"
+import { FrameLimit } from "./protocol/Protocol.ts"
+import { AnyCause } from "./TreeError.ts"
+
+/** How long the Cause may be, in bytes; the rest of the frame is left to what stands beside it. */
+const Limit = FrameLimit - 65_536
+
+/** How many characters of an error are told in short. */
+const ShortText = 500
+
+/** How many reasons are told; each may have to be told in short. */
+const MaxReasons = 200
+
+const codecOf = (codec: Codec, actor: string) => laneCodec(codec, actor, "error", AnyCause)
+
+/** Reads what {@link encode} has written. */
+export const decode = (
+  codec: Codec,
+  actor: string,
+  bytes: Uint8Array
+): Effect.Effect<Cause.Cause<unknown>> => codecOf(codec, actor).decode(bytes)
+
+/** The Cause for one frame: whole if there is room, else with as many whole reasons as have room, the first ones first. */
+export const encode = (
+  codec: Codec,
+  actor: string,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<Uint8Array> =>
+  Effect.gen(function* () {
+    const causes = codecOf(codec, actor)
+    const whole = yield* causes.encode(cause, Infinity)
+    if (whole.length <= Limit) return whole
+    const reasons: Array<Cause.Reason<unknown>> = []
+    // Half of the room is kept for those that are told in short.
+    let room = Limit / 2
+    for (const reason of cause.reasons.slice(0, MaxReasons)) {
+      const { length } = yield* causes.encode(Cause.fromReasons([reason]), Infinity)
+      if (length <= room) room -= length
+      reasons.push(length <= room + length ? reason : inShort(reason))
+    }
+    const left = cause.reasons.length - MaxReasons
+    if (left > 0) reasons.push(Cause.makeDieReason(new Error(`and ${left} more`)))
+    return yield* causes.encode(Cause.fromReasons(reasons), Infinity)
+  })
