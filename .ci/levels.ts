@@ -46,6 +46,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "LastWord.ts",
       "Operations.ts",
       "Portal.ts",
+      "RootCause.ts",
       "Routers.ts"
     ]
   },

@@ -95,7 +95,7 @@ const employ = Effect.fn("employ")(function* (
   })
   yield* client.Index({ root }).pipe(
     Dialog.use(
-      Effect.fn("day")(function* (dialog) {
+      Effect.fn("keepBusy")(function* (dialog) {
         worker.state = "idle"
         const free = yield* Semaphore.make(BatchesAhead)
         let inHand = 0

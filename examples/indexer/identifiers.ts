@@ -26,7 +26,7 @@ const Reserved = new Set(
 const Longest = 64
 
 /** Whether a word is a name that somebody chose; one or two letters are what minifiers make. */
-const isName = (word: string): boolean =>
+export const isName = (word: string): boolean =>
   word.length >= 3 &&
   word.length <= Longest &&
   /^[A-Za-z_$][\w$]*$/.test(word) &&

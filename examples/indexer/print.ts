@@ -7,9 +7,9 @@ import type { PlatformError } from "effect"
 
 /** Writes a text and the end of its last line. */
 export const print = Effect.fn("print")(function* (text: string) {
-  const { stdout } = yield* Stdio.Stdio
+  const stdio = yield* Stdio.Stdio
   yield* Stream.make(`${text}\n`).pipe(
-    Stream.run(stdout()),
+    Stream.run(stdio.stdout()),
     Effect.catchIf(readerHasLeft, () => Effect.void)
   )
 })

@@ -38,7 +38,7 @@ export const withProgress = Effect.fn("withProgress")(function* <A, E, R>(
   const plain = Effect.gen(function* () {
     while (collection.totals.files === 0) yield* Effect.sleep(Redraw)
     while (true) {
-      yield* write(`progress: ${yield* done}; ${each(crew.workers)}\n`)
+      yield* write(`progress: ${yield* done}; ${states(crew.workers)}\n`)
       yield* Effect.sleep(PlainEvery)
     }
   })
@@ -47,10 +47,16 @@ export const withProgress = Effect.fn("withProgress")(function* <A, E, R>(
   return yield* effect
 }, Effect.scoped)
 
+/** More workers than this are counted and not named. */
+const NamedWorkers = 8
+
+const states = (workers: ReadonlyArray<Worker>): string =>
+  workers.length <= NamedWorkers ? each(workers) : together(workers)
+
 const each = (workers: ReadonlyArray<Worker>): string =>
   workers.map(({ files, name, state }) => `${name} ${state} (${count(files)})`).join(", ")
 
-/** The states of many workers, counted. */
+/** How many there are in each state. */
 const together = (workers: ReadonlyArray<Worker>): string =>
   (["busy", "idle", "starting", "done"] as const)
     .map((state) => ({ state, n: workers.filter((worker) => worker.state === state).length }))
@@ -60,6 +66,6 @@ const together = (workers: ReadonlyArray<Worker>): string =>
 
 /** As much as there is room for. */
 const inWidth = (width: number, done: string, workers: ReadonlyArray<Worker>): string => {
-  const wide = `${done}; ${each(workers)}`
+  const wide = `${done}; ${states(workers)}`
   return wide.length <= width ? wide : `${done}; ${together(workers)}`.slice(0, width)
 }

@@ -1,5 +1,5 @@
 /** The result as a value: what is printed as a table, or, encoded, as JSON. */
-import { Schema } from "effect"
+import { Order, Schema } from "effect"
 import type { Collection, Content } from "./collection.ts"
 import { Occurrence } from "./indexer.ts"
 import { descending, mostFrequent, top } from "./top.ts"
@@ -80,7 +80,10 @@ export const report = (
   ...run,
   bytesPerSecond: run.seconds > 0 ? Math.round(collection.totals.bytes / run.seconds) : 0,
   totals: { ...collection.totals, unreadable: collection.unreadable.length },
-  extensions: top(Infinity, byBytes, extensionsOf(collection)),
+  extensions: Array.from(collection.extensions, ([extension, sums]) => ({
+    extension,
+    ...sums
+  })).sort(byBytes),
   largest: collection.largest.map(({ bytes, path, sha256, text }) => ({
     path,
     bytes,
@@ -90,9 +93,7 @@ export const report = (
   })),
   identifiers: mostFrequent(Identifiers, collection.identifiers),
   duplicates: duplicatesOf(collection),
-  unreadable: collection.unreadable
-    .map(({ path, reason }) => ({ path, reason }))
-    .sort((a, b) => (a.path < b.path ? -1 : 1))
+  unreadable: collection.unreadable.map(({ path, reason }) => ({ path, reason })).sort(byPath)
 })
 
 const byBytes = descending<typeof Extension.Type>(
@@ -100,8 +101,7 @@ const byBytes = descending<typeof Extension.Type>(
   ({ extension }) => extension
 )
 
-const extensionsOf = ({ extensions }: Collection) =>
-  Array.from(extensions, ([extension, sums]) => ({ extension, ...sums }))
+const byPath = Order.mapInput(Order.String, ({ path }: { readonly path: string }) => path)
 
 const bytesAgain = ({ bytes, files }: Content): number => bytes * (files - 1)
 

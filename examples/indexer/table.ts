@@ -98,7 +98,7 @@ const duplicates = ({ duplicates: { bytes, files, groups, largest, wasted } }: R
   groups === 0
     ? []
     : [
-        `${counted(files, "file")} repeat the content of another (${counted(groups, "content")}): ${size(bytes)}, of which ${size(wasted)} are on the disk again`,
+        `${counted(files, "copy", "copies")} of ${counted(groups, "content")}: ${size(bytes)}, ${size(wasted)} of them on the disk; hard links cost none`,
         ...align(
           1,
           largest.map((group) => [

@@ -242,7 +242,7 @@ export default (world: World): void => {
         })
       ))
 
-    it("D10 large items: all of them arrive, whatever the window in bytes", () =>
+    it("D10 small calls do not wait for a large value on the same connection, however large", () =>
       play((player) =>
         Effect.gen(function* () {
           // Much larger than a frame, a part, and the window for Opens.

@@ -17,8 +17,8 @@ import * as Events from "furrow/Events"
 import * as Nursery from "furrow/Nursery"
 import { PortalError } from "furrow/PortalError"
 import { Reasons } from "furrow/protocol"
-import { account, Player, Refused } from "./fixtures/Player.ts"
-import type { Script } from "./fixtures/Player.ts"
+import { account, Player } from "./fixtures/Player.ts"
+import type { Play, Refused, Script } from "./fixtures/Player.ts"
 import * as Observer from "./Observer.ts"
 import type { World } from "./World.ts"
 
@@ -184,8 +184,9 @@ export default (world: World): void => {
         expect(dialog.messages).toBeUndefined()
         return Effect.as(dialog.accept(1), 1)
       }
+      const options = {} as Actor.HandlerOptions<typeof Play>
       return Effect.sync(() => {
-        void handler([], { accept: () => Effect.never } as never, {} as never)
+        void handler([], { accept: () => Effect.never }, options)
       })
     })
 

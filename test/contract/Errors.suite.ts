@@ -73,6 +73,9 @@ export default ({ it, main, name }: World): void => {
           expect(error.at).toBeInstanceOf(Date)
           expect(error.place).toBeInstanceOf(Place)
           expect([error.message, error.place.sum]).toStrictEqual(["boom 7", 14])
+          // The place where it was made, in the other actor's program.
+          expect(error.stack).toContain("fixtures/Errors.ts")
+          expect(error.stack).not.toContain("Reasons.ts")
           // The way it came stands beside the error, which is untouched.
           expect(wayOf(reason)).toStrictEqual([`${actor.path} Fail`])
           expect(Object.keys(error).sort()).toStrictEqual(Object.keys(boom(7)).sort())
@@ -252,6 +255,7 @@ export default ({ it, main, name }: World): void => {
             assert(Cause.isFailReason(declared))
             assert(declared.error instanceof Boom)
             expect(declared.error).toStrictEqual(boom(5))
+            expect(declared.error.stack).toContain("fixtures/Errors.ts")
             expect(wayOf(declared)).toStrictEqual(wayThrough("Fail"))
 
             const undeclared = reasonOf(yield* Effect.exit(client.Die({ bug: "a chain" })))

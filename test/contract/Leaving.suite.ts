@@ -9,14 +9,16 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type * as Actor from "furrow/Actor"
+import * as Actor from "furrow/Actor"
 import * as Deadline from "furrow/Deadline"
 import * as Dialog from "furrow/Dialog"
 import * as Events from "furrow/Events"
 import * as Nursery from "furrow/Nursery"
 import { Reasons } from "furrow/protocol"
-import { Above, account, perform, Player } from "./fixtures/Player.ts"
+import { Above, account, perform, Player, Sent } from "./fixtures/Player.ts"
 import type { Script } from "./fixtures/Player.ts"
 import * as Observer from "./Observer.ts"
 import type { World } from "./World.ts"
@@ -497,6 +499,36 @@ export default (world: World): void => {
         })
       ).pipe(Effect.provide(Served))
     })
+
+    it("F17 a contract that differs is an event, a value that does not fit fails its call, and exact is refused", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const Other = Rpc.make("Echo", { payload: Schema.Int, success: Schema.String })
+          const Missing = Rpc.make("Missing", { success: Schema.Int })
+          class Newer extends Actor.make("Player", [Other, Sent, Missing]) {}
+          const events = yield* watch("ContractDiffers")
+          const newer = yield* Nursery.spawn(Newer, { ...main })
+          yield* Observer.until(
+            world,
+            () => events.length > 0,
+            () => "an event"
+          )
+          expect(events).toMatchObject([
+            { actor: "root/Player", differing: [{ operation: "Echo" }], missing: ["Missing"] }
+          ])
+          expect(yield* ending(newer.client.Echo(5))).toMatch(
+            /^defect DecodeError.*success.*Player.Echo/
+          )
+          expect(yield* ending(newer.client.Missing())).toMatch(/^Unimplemented/)
+          expect(yield* newer.client.Sent()).toBe(0)
+
+          const refused = yield* Effect.flip(
+            Nursery.spawn(Newer, { ...main, contract: "exact", name: "Exact" })
+          )
+          expect(refused.reason._tag).toBe("HandshakeRefused")
+          expect(refused.message).toMatch(/Echo.*Missing/)
+        })
+      ))
 
     it("RPC-8 who an actor is, is what its handshake says: the portal names the life that answers", () =>
       Nursery.run(

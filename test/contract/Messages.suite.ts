@@ -290,6 +290,28 @@ export default ({ it, main, name }: World): void => {
           })
         ))
 
+      test("arguments that do not fit, or are too long for a frame, are a defect here, and nothing is started (D13)", () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            for (const change of [{ age: 151 }, { text: "x".repeat(2_000_000) }]) {
+              const exit = yield* Effect.exit(
+                Nursery.spawn(Post, {
+                  ...main,
+                  arguments: { first: { ...everything(), ...change } as Everything }
+                })
+              )
+              const defect = defectOf(exit)
+              assert(defect instanceof EncodeError)
+              expect([defect.operation, defect.lane]).toStrictEqual(["Post", "arguments"])
+            }
+            const { client } = yield* Nursery.spawn(Post, {
+              ...main,
+              arguments: { first: { ...everything(), text: "x".repeat(900_000) } }
+            })
+            expect(yield* client.Answer({ success: "ok" })).toBe("ok")
+          })
+        ))
+
       test("two versions of an operation tell when a value does not fit, in every lane, and the rest goes on (D13)", () =>
         Nursery.run(
           Effect.gen(function* () {

@@ -79,8 +79,9 @@ export const testWorld: World = {
   elapse: (duration) => TestClock.adjust(duration),
   crash: (door, how = { signal: "SIGKILL" }) => TestWorld.crash(door, how),
   isGone: ({ actor }) =>
+    // The fiber that stands for a killed process takes a moment to end.
     Effect.map(
-      TestWorld.lives,
+      Effect.andThen(TestClock.adjust(0), TestWorld.lives),
       (lives) => !lives.some(({ incarnation }) => incarnation === actor.incarnation)
     ),
   can: { processes: false, time: true }

@@ -18,8 +18,10 @@ import * as Deadline from "furrow/Deadline"
 import * as Dialog from "furrow/Dialog"
 import { PortalError } from "furrow/PortalError"
 import { Reasons } from "furrow/protocol"
+import { makeClient } from "furrow/Routers"
 import * as SettlingClock from "furrow/testing/SettlingClock"
-import { connect } from "./RouterPair.ts"
+import * as RawPeer from "./RawPeer.ts"
+import { connect, lifeOf } from "./RouterPair.ts"
 
 /** An integer that takes a few scheduler turns to read and to write. */
 const SlowInt = Schema.Int.pipe(
@@ -459,6 +461,111 @@ describe("waiters", () => {
       expect(ofExit.reason._tag).toBe("Ended")
       expect(yield* Fiber.join(failed.sending)).toBeInstanceOf(Refused)
       expect(yield* exited.talk.result).toBe(7)
+    })
+  )
+})
+
+describe("a last word that crosses the Cancel", () => {
+  const answered = (exit: "success" | "cancelled", cancelSeen: boolean) =>
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("dialled")
+      const life = lifeOf("caller")
+      const client = (yield* makeClient(
+        Worker,
+        peer.session,
+        { path: "raw", incarnation: "raw" },
+        life
+      )) as unknown as Actor.Client<Actor.OperationsOf<typeof Worker>>
+      const block = yield* Effect.forkChild(
+        client.Talk(1).pipe(
+          Dialog.use((talk) =>
+            Effect.andThen(
+              talk.cancel,
+              Effect.map(talk.exit, (end) => [Exit.isSuccess(end) && end.value, end] as const)
+            )
+          )
+        )
+      )
+      const { id } = yield* peer.nextOf("Open")
+      const payload = new TextEncoder().encode("7")
+      yield* peer.say({ _tag: "Started", id, window: { items: 1, bytes: 1 }, payload })
+      expect((yield* peer.nextOf("Cancel")).by.path).toBe("caller")
+      yield* peer.say({
+        _tag: "Exit",
+        id,
+        exit,
+        cancelSeen,
+        hops: [],
+        payload: exit === "success" ? payload : new Uint8Array(0)
+      })
+      return yield* Fiber.join(block)
+    })
+
+  settling("D5 was said before that was seen: it counts", () =>
+    Effect.map(answered("success", false), ([value]) => expect(value).toBe(7))
+  )
+
+  settling("D5 was said although that was seen: Cancelled, and the value is dropped", () =>
+    Effect.gen(function* () {
+      for (const exit of ["success", "cancelled"] as const) {
+        const [, end] = yield* answered(exit, true)
+        const [reason] = reasonsOf(end)
+        assert(reason !== undefined && Cause.isFailReason(reason))
+        assert(reason.error instanceof PortalError && reason.error.reason._tag === "Cancelled")
+        expect(reason.error.reason.by.path).toBe("caller")
+      }
+    })
+  )
+})
+
+describe("D10 the window in bytes", () => {
+  const Texts = Dialog.make("Texts", { fromCaller: Schema.String, success: Schema.Int })
+  class Reader extends Actor.make("Reader", [Texts]) {}
+
+  settling("is overdrawn by one item at most, and comes back as items are taken out", () =>
+    Effect.gen(function* () {
+      const open = Latch.makeUnsafe(false)
+      const pair = yield* connect(
+        Reader,
+        Reader.toLayer({
+          Texts: (_, dialog) =>
+            Effect.gen(function* () {
+              const { messages } = yield* dialog.accept()
+              yield* open.await
+              return yield* Stream.runFold(
+                messages,
+                () => 0,
+                (sum, text) => sum + text.length
+              )
+            })
+        })
+      )
+      const text = "x".repeat(100_000)
+      const read = yield* pair.client.Texts().pipe(
+        Dialog.use(
+          Effect.fnUntraced(function* (talk) {
+            let sent = 0
+            const sending = yield* Effect.forkChild(
+              Effect.replicateEffect(
+                Effect.map(talk.send(text), () => sent++),
+                20
+              ),
+              { startImmediately: true }
+            )
+            yield* settle
+            // 256 KiB have room for two and a bit: the third overdraws them.
+            expect(sent).toBe(3)
+            open.openUnsafe()
+            yield* Fiber.join(sending)
+            // More than the window, at once.
+            yield* talk.send("y".repeat(1_000_000))
+            yield* talk.send("z")
+            yield* talk.end
+            return yield* talk.result
+          })
+        )
+      )
+      expect(read).toBe(20 * text.length + 1_000_001)
     })
   )
 })

@@ -35,6 +35,9 @@ export const hello: Protocol.FrameOf<"Hello"> = {
   settings: Protocol.DefaultSettings
 }
 
+const settingsOf = (own: Partial<Protocol.Settings> | undefined): Protocol.Settings =>
+  Object.assign({}, Protocol.DefaultSettings, own)
+
 /** Opens a connection with a session at one end, for the length of the scope. The session has the role given. */
 export const connect = (
   role: "dialled" | "accepted",
@@ -78,8 +81,7 @@ export const connect = (
             : nextOf(tag)
       )
 
-    const settings = { ...Protocol.DefaultSettings, ...options?.peerSettings }
-    yield* say({ ...hello, settings })
+    yield* say({ ...hello, settings: settingsOf(options?.peerSettings) })
     const session = yield* Session.make({
       socket: connection[role],
       role,
@@ -87,7 +89,7 @@ export const connect = (
         ...hello,
         actor: "Real",
         incarnation: "real",
-        settings: { ...Protocol.DefaultSettings, ...options?.settings }
+        settings: settingsOf(options?.settings)
       }
     })
     yield* nextOf("Hello")

@@ -96,7 +96,7 @@ export const connect = <
     readonly codec?: Codec.Codec
     /** The definition that the caller goes by. Defaults to the callee's. */
     readonly calls?: Definition<Name, Called, Args>
-    /** What the callee accepts, where that differs from the defaults. */
+    /** What both ends accept, where that differs from the defaults. */
     readonly settings?: Partial<Protocol.Settings>
   }
 ): Effect.Effect<Pair<Called>, E, R | Scope.Scope> =>
@@ -113,10 +113,7 @@ export const connect = <
           Session.make({
             socket: tapped(connection[role], by, said, codec),
             role,
-            hello:
-              by === "callee"
-                ? { ...hello, settings: { ...hello.settings, ...options?.settings } }
-                : hello
+            hello: { ...hello, settings: { ...hello.settings, ...options?.settings } }
           })
         ),
         Effect.provideService(Codec.Codecs, [codec])

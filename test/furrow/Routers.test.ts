@@ -756,3 +756,54 @@ describe("values that resist", () => {
     )
   }
 })
+
+describe("values that are too long for the other end", () => {
+  const Grow = Rpc.make("Grow", {
+    payload: { text: Schema.String, times: Schema.Int, how: Schema.Literals(["value", "bug"]) },
+    success: Schema.String
+  })
+  const Items = Rpc.make("Items", {
+    payload: { size: Schema.Int },
+    success: Schema.String,
+    stream: true
+  })
+  class Grower extends Actor.make("Grower", [Grow, Items]) {}
+  const grower = Grower.toLayer({
+    Grow: ({ how, text, times }) =>
+      how === "value"
+        ? Effect.succeed(text.repeat(times))
+        : Effect.failCause(
+            Cause.fromReasons(
+              Array.from({ length: times }, () => Cause.makeDieReason(new Error(text)))
+            )
+          ),
+    Items: ({ size }) => Stream.make("a", "x".repeat(size), "b")
+  })
+
+  test(
+    "are defects of their call that name the lane and the bound; nothing else is harmed",
+    Effect.gen(function* () {
+      const { client } = yield* connect(Grower, grower, { settings: { value: 2000 } })
+      const small = { text: "x".repeat(100), times: 1, how: "value" } as const
+      const tooLong = (lane: string) => ({
+        operation: expect.stringMatching(/^Grower\.(Grow|Items)$/),
+        lane,
+        issue: expect.stringContaining("the other end takes at most 2000")
+      })
+      const payload = { ...small, text: "x".repeat(2001) }
+      expect(defectsOf(yield* Effect.exit(client.Grow(payload)))).toMatchObject([
+        tooLong("payload")
+      ])
+      expect(defectsOf(yield* Effect.exit(client.Grow({ ...small, times: 21 })))).toMatchObject([
+        tooLong("success")
+      ])
+      expect(
+        defectsOf(yield* Effect.exit(client.Grow({ ...small, times: 21, how: "bug" })))
+      ).toMatchObject([tooLong("error")])
+      expect(
+        defectsOf(yield* Effect.exit(Stream.runDrain(client.Items({ size: 2001 }))))
+      ).toMatchObject([tooLong("fromCallee")])
+      expect(yield* client.Grow(small)).toBe(small.text)
+    })
+  )
+})

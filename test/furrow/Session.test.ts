@@ -10,12 +10,14 @@ import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as fc from "fast-check"
 import * as Actor from "furrow/Actor"
-import type { AnyDefinition } from "furrow/Actor"
 import * as Dialog from "furrow/Dialog"
-import { Codec, Framing, Protocol } from "furrow/protocol"
+import { Codec, Framing } from "furrow/protocol"
+import type { Protocol } from "furrow/protocol"
 import { makeServer } from "furrow/Routers"
 import type { CallerListener } from "furrow/Session"
+import { dialogFrame, frame } from "./protocol/arbitraries.ts"
 import * as RawPeer from "./RawPeer.ts"
 import { connect, lifeOf } from "./RouterPair.ts"
 
@@ -97,11 +99,7 @@ const caller = Effect.fnUntraced(function* (options?: {
 }) {
   const peer = yield* RawPeer.connect("accepted", options)
   const context = yield* Layer.build(WorkerLive(options?.release, options?.concurrency))
-  const server = yield* makeServer(
-    Worker as unknown as AnyDefinition,
-    Context.get(context, Worker.Service),
-    lifeOf("worker")
-  )
+  const server = yield* makeServer(Worker, Context.get(context, Worker.Service), lifeOf("worker"))
   server.attach(peer.session)
   return peer
 })
@@ -144,7 +142,7 @@ describe("a caller that breaks the protocol ends its own connection, by the name
     ["begins with a part of an item", "NeverOpened", [more(1, "item")]]
   ]
   for (const [what, rule, frames] of rows) {
-    it.effect(`F17 it ${what}: ${rule}`, () =>
+    it.effect(`F16 it ${what}: ${rule}`, () =>
       Effect.gen(function* () {
         const peer = yield* caller()
         yield* peer.say(...frames)
@@ -167,7 +165,7 @@ describe("a caller that breaks the protocol ends its own connection, by the name
     ["says End between the parts of an item", "UnexpectedFrame", [more(1, "item"), end(1)]]
   ]
   for (const [what, rule, frames] of afterStarted) {
-    it.effect(`it ${what}: ${rule}`, () =>
+    it.effect(`F16 it ${what}: ${rule}`, () =>
       Effect.gen(function* () {
         const peer = yield* caller()
         yield* peer.say(...talking)
@@ -178,7 +176,7 @@ describe("a caller that breaks the protocol ends its own connection, by the name
     )
   }
 
-  it.effect("it sends bytes that are no frame: MalformedFrame", () =>
+  it.effect("F16 it sends bytes that are no frame: MalformedFrame", () =>
     Effect.gen(function* () {
       const peer = yield* caller()
       yield* peer.write(Framing.join([new Uint8Array([0xff, 0xfe, 10])]))
@@ -186,12 +184,14 @@ describe("a caller that breaks the protocol ends its own connection, by the name
     })
   )
 
-  it.effect("it announces a frame over the limit: FrameTooLong, before a byte of it has come", () =>
-    Effect.gen(function* () {
-      const peer = yield* caller()
-      yield* peer.write(new Uint8Array([0x00, 0x10, 0x00, 0x01]))
-      expect(yield* violation(peer)).toBe("FrameTooLong")
-    })
+  it.effect(
+    "F15 it announces a frame over the limit: FrameTooLong, before a byte of it has come",
+    () =>
+      Effect.gen(function* () {
+        const peer = yield* caller()
+        yield* peer.write(new Uint8Array([0x00, 0x10, 0x00, 0x01]))
+        expect(yield* violation(peer)).toBe("FrameTooLong")
+      })
   )
 
   it.effect("it sends a value over the limit, in parts: ValueTooLong", () =>
@@ -276,6 +276,68 @@ describe("a callee that breaks the protocol", () => {
       })
     )
   }
+})
+
+describe("any frames in any order", () => {
+  const someId = fc.nat({ max: 7 })
+  const someFrame = fc.oneof(
+    { weight: 3, arbitrary: dialogFrame(someId) },
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(dialogFrame(someId), fc.constantFrom("Echo", "Hang", "Count", "Take", "Talk", "Shy"))
+        .map(([frame, operation]) => (frame._tag === "Open" ? { ...frame, operation } : frame))
+    },
+    { weight: 1, arbitrary: frame }
+  )
+  const someFrames = fc.array(someFrame, { minLength: 1, maxLength: 30 })
+
+  /** Says the frames to a session; whether it still lives, or how it has ended. */
+  const endedBy = (frames: ReadonlyArray<Protocol.Frame>, peer: RawPeer.RawPeer) =>
+    Effect.gen(function* () {
+      for (const frame of frames) yield* peer.say(frame)
+      yield* settle
+      if (!peer.session.isOver) return "alive"
+      const end = yield* peer.session.end
+      if (end._tag === "Violation") expect(yield* violation(peer)).toBe(end.violation.rule)
+      expect(peer.session.dialogs).toBe(0)
+      return end._tag
+    })
+
+  const play = (frames: ReadonlyArray<Protocol.Frame>) =>
+    Effect.gen(function* () {
+      const callee = yield* Effect.flatMap(caller(), (peer) => endedBy(frames, peer))
+      const peer = yield* RawPeer.connect("dialled")
+      let ends = 0
+      const listener = { onStarted: () => {}, onEnd: () => ends++ }
+      for (const kind of ["call", "stream", "dialog"] as const) {
+        peer.session.open(kind, { operation: "Echo", payload: bytes(1) }, listener)
+      }
+      yield* settle
+      const asCaller = yield* endedBy(frames, peer)
+      // Each is told of its end once, and all of them when the connection is over.
+      if (asCaller === "alive") expect(ends).toBeLessThanOrEqual(3)
+      else expect(ends).toBe(3)
+      return [callee, asCaller]
+    }).pipe(Effect.scoped)
+
+  it.effect(
+    "F16 end their own connection with a named reason, or do not; nothing else is harmed",
+    () =>
+      Effect.gen(function* () {
+        const seen = new Set<string>()
+        const other = yield* caller()
+        const any = fc.asyncProperty(someFrames, async (frames) => {
+          for (const how of await Effect.runPromise(play(frames))) seen.add(how)
+        })
+        yield* Effect.promise(() => Promise.resolve(fc.assert(any, { numRuns: 1000 })))
+        yield* other.say(open(1, "Echo", bytes(42)))
+        expect((yield* other.nextOf("Exit")).payload).toEqual(bytes(42))
+        // They have come far enough to mean something.
+        expect([...seen].toSorted()).toEqual(["Bye", "Violation", "alive"])
+      }),
+    60_000
+  )
 })
 
 describe("late frames are lawful and ignored", () => {

@@ -1,13 +1,28 @@
 /**
  * The contract suite in the test world.
  */
+import backpressure from "../contract/Backpressure.suite.ts"
 import calls from "../contract/Calls.suite.ts"
 import counter from "../contract/Counter.suite.ts"
 import streams from "../contract/Streams.suite.ts"
 import oneShots from "../contract/OneShots.suite.ts"
 import context from "../contract/Context.suite.ts"
+import dialogs from "../contract/Dialogs.suite.ts"
 import errors from "../contract/Errors.suite.ts"
+import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
-for (const suite of [calls, oneShots, streams, counter, context, errors, messages]) suite(testWorld)
+for (const suite of [
+  calls,
+  oneShots,
+  streams,
+  counter,
+  context,
+  errors,
+  messages,
+  dialogs,
+  leaving,
+  backpressure
+])
+  suite(testWorld)

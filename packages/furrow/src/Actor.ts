@@ -219,8 +219,9 @@ export interface Definition<
     build: H | Effect.Effect<H, E, R>,
     options?: {
       /**
-       * How many handlers may run at once, over all callers; `Rpc.fork` is exempt. Defaults to `"unbounded"`. With a
-       * bound, actors that call each other in a circle can wait for ever: give such calls a deadline.
+       * How many handlers may run at once, over all callers of one life; what a parent serves to its children counts
+       * for each child. `Rpc.fork` is exempt. Defaults to `"unbounded"`. With a bound, actors that call each other in a
+       * circle can wait for ever: give such calls a deadline.
        */
       readonly concurrency?: number | "unbounded" | undefined
     }

@@ -16,11 +16,12 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Program } from "./Actor.ts"
-import { argumentsCodec, causeCodec, helloOf } from "./launch.ts"
+import { argumentsCodec, helloOf } from "./launch.ts"
 import * as Life from "./Life.ts"
 import { runIn } from "./Nursery.ts"
 import { ParentSession } from "./Portal.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
+import * as RootCause from "./RootCause.ts"
 import { makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
 
@@ -93,7 +94,6 @@ const inOrder = (
 ): Effect.Effect<LifeEnd, never, unknown> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const causes = causeCodec(session.codec, life.self.path)
       const told = Deferred.makeUnsafe<void>()
       const running = yield* Effect.forkChild(
         restore(runIn(life, Effect.scoped(serve(program, session, life, start, told)))),
@@ -121,13 +121,19 @@ const inOrder = (
       const ended = yield* Fiber.await(running)
 
       if (Exit.isFailure(ended) && !Cause.hasInterruptsOnly(ended.cause)) {
-        const payload = yield* causes.encode(ended.cause, session.valueLimit)
+        // That it was interrupted, whoever told it to stop knows.
+        const cause = Cause.fromReasons(
+          ended.cause.reasons.filter(
+            (reason) => life.stopping === undefined || !Cause.isInterruptReason(reason)
+          )
+        )
+        const payload = yield* RootCause.encode(session.codec, life.self.path, cause)
         if (Deferred.isDoneUnsafe(told)) session.close("failed", "", payload)
         else {
           session.send({ _tag: "StartFailed", payload })
           session.close("ended")
         }
-        return { _tag: "Failed", cause: ended.cause } satisfies LifeEnd
+        return { _tag: "Failed", cause } satisfies LifeEnd
       }
       session.close("ended")
       if (Exit.isFailure(why)) return yield* Effect.failCause(why.cause)

@@ -127,7 +127,8 @@ export class Ticket {
     this.why ??= why
     const { self, stopping } = this.life
     const word: CancelWord = {
-      by: stopping?.by ?? self,
+      // Whoever has this actor stopped has what it does left; what it cancels itself is its own word.
+      by: why === "left" ? (stopping?.by ?? self) : self,
       hops: stopping?.hops ?? [],
       ...(timeLeft === undefined || timeLeft === Infinity ? {} : { timeLeft })
     }

@@ -187,11 +187,10 @@ class Block implements NurseryService {
           const ended = (exit: Exit.Exit<A, E>) => {
             this.forks.delete(fiber)
             const reasons = reasonsOf(exit).filter(
-              (reason) =>
-                !Cause.isInterruptReason(reason) && !(this.closed && isOurDoing(reason, this.life))
+              (reason) => !(this.closed && isOurDoing(reason, this.life))
             )
-            if (reasons.length > 0) {
-              const cause = Cause.fromReasons(reasonsOf(exit))
+            if (!reasons.every(Cause.isInterruptReason)) {
+              const cause = Cause.fromReasons(reasons)
               this.fail(Cause.makeFailReason(new ForkFailed({ cause })))
             }
             this.changed()

@@ -15,7 +15,7 @@ import { AnyCause } from "./TreeError.ts"
 const Limit = FrameLimit - 65_536
 
 /** How many characters of an error are told in short. */
-const ShortText = 500
+const ShortText = 300
 
 /** How many reasons are told; each may have to be told in short. */
 const MaxReasons = 200
@@ -44,10 +44,21 @@ export const encode = (
     let room = Limit / 2
     for (const reason of cause.reasons.slice(0, MaxReasons)) {
       const { length } = yield* causes.encode(Cause.fromReasons([reason]), Infinity)
-      if (length <= room) room -= length
-      reasons.push(length <= room + length ? reason : inShort(reason))
+      const fits = length <= room
+      if (fits) room -= length
+      reasons.push(fits ? reason : inShort(reason))
     }
     const left = cause.reasons.length - MaxReasons
     if (left > 0) reasons.push(Cause.makeDieReason(new Error(`and ${left} more`)))
     return yield* causes.encode(Cause.fromReasons(reasons), Infinity)
   })
+
+/** A reason with the beginning of what its error says; its way stays with it. */
+const inShort = (reason: Cause.Reason<unknown>): Cause.Reason<unknown> => {
+  if (Cause.isInterruptReason(reason)) return reason
+  const [error] = Cause.prettyErrors(Cause.fromReasons([reason]))
+  const short = new Error(`${error?.message.slice(0, ShortText)} [cut]`)
+  short.name = error?.name.slice(0, ShortText) ?? short.name
+  delete short.stack
+  return Cause.makeDieReason(short).annotate(Cause.reasonAnnotations(reason))
+}

@@ -188,24 +188,26 @@ export const makeServer = (
         { discard: true }
       )
 
-    const making: Effect.Effect<RpcServer.RpcServer<Rpc.Any>, never, Scope.Scope> =
-      RpcServer.makeNoSerialization<Rpc.Any>(groupOf(actor), {
-        concurrency: handlers.concurrency,
-        disableTracing: true,
-        disableClientAcks: true,
-        disableFatalDefects: true,
-        onFromServer: (response) => {
-          if (response._tag === "ClientEnd") return Effect.void
-          if (response._tag === "Defect")
-            return Effect.logError("A router failed.", response.defect)
-          const request = clients.get(response.clientId)?.get(response.requestId)
-          if (request === undefined) return Effect.void
-          if (response._tag === "Chunk") return sendItems(request, response.values)
-          if (!request.running) return answer(request, response.exit)
-          request.held = response.exit
-          return Effect.void
-        }
-      })
+    const making: Effect.Effect<
+      RpcServer.RpcServer<Rpc.Any>,
+      never,
+      Scope.Scope
+    > = RpcServer.makeNoSerialization<Rpc.Any>(groupOf(actor), {
+      concurrency: handlers.concurrency,
+      disableTracing: true,
+      disableClientAcks: true,
+      disableFatalDefects: true,
+      onFromServer: (response) => {
+        if (response._tag === "ClientEnd") return Effect.void
+        if (response._tag === "Defect") return Effect.logError("A router failed.", response.defect)
+        const request = clients.get(response.clientId)?.get(response.requestId)
+        if (request === undefined) return Effect.void
+        if (response._tag === "Chunk") return sendItems(request, response.values)
+        if (!request.running) return answer(request, response.exit)
+        request.held = response.exit
+        return Effect.void
+      }
+    })
     const router = yield* Effect.updateContext(making, (scoped: Context.Context<Scope.Scope>) =>
       Context.merge(own, scoped)
     )
@@ -222,9 +224,14 @@ export const makeServer = (
       (request: Request) =>
       <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
         Effect.suspend(() => {
-          request.running = true
           request.incoming.taken()
-          return Effect.onExit(traced(request, run), (done) => {
+          const running = Effect.suspend(() => {
+            // Its caller may have left while the payload was decoded.
+            if (request.cancel !== undefined || request.lost) return Effect.interrupt
+            request.running = true
+            return traced(request, run)
+          })
+          return Effect.onExit(running, (done) => {
             const { held } = request
             request.running = false
             // A handler that gave a Deferred has ended and not yet answered.
@@ -540,7 +547,7 @@ export const makeClient = (
         const ticket = Context.getUnsafe(context, Ticket.Current)
         if (message._tag === "Request") return open(ticket, message)
         // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
-        return Effect.sync(() => ticket.cancel("left"))
+        return Effect.map(Life.joinBound(life), (bound) => ticket.cancel("left", bound))
       }
     }).pipe(
       // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope

@@ -25,12 +25,13 @@ import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import { DefaultSettings, FrameLimit, Versions } from "./protocol/Protocol.ts"
 import type { Frame, FrameOf } from "./protocol/Protocol.ts"
+import * as RootCause from "./RootCause.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
 import { Spawner } from "./Spawner.ts"
 import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
 import {
-  AnyCause,
+  ActorCrashed,
   CrashCause,
   HandshakeRefused,
   HandshakeTimeout,
@@ -80,10 +81,6 @@ export const argumentsCodec = (actor: AnyDefinition) =>
 
 /** How long arguments may be, in bytes: they and what stands beside them in `Start` make one frame. */
 const ArgumentsLimit = FrameLimit - 65_536
-
-/** The codec of a Cause that climbs the tree. */
-export const causeCodec = (codec: Session.Session["codec"], actor: string) =>
-  laneCodec(codec, actor, "error", AnyCause)
 
 /**
  * Launches an actor in the current scope, which is the child's: it must be closed only when the child has ended, or to
@@ -216,12 +213,27 @@ export const launch = (
         grace: patience.terminated,
         payload: given
       })
-      /** Its Layer is not built yet, but may hold something already. */
-      const end = Effect.suspend(() => {
+      /** How it failed to start, if it could still say so. */
+      const failure = (said: Frame | Session.SessionEnd) =>
+        said._tag === "StartFailed"
+          ? RootCause.decode(session.codec, path, said.payload)
+          : causeOf(said as Session.SessionEnd, session, path)
+      /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
+      const end = Effect.gen(function* () {
         session.stoppedBy = refOf(life)
-        return Effect.flatMap(Ladder.patienceLeft(patience, life), (left) =>
-          Ladder.climb(rungs(ref, session, spawned, exited, life, patience), refOf(life), left)
+        const stage = yield* Ladder.climb(
+          rungs(ref, session, spawned, exited, life, patience),
+          refOf(life),
+          yield* Ladder.patienceLeft(patience, life)
         )
+        const said = yield* Effect.timeoutOption(
+          Effect.raceFirst(Deferred.await(answered), session.end),
+          LossPatience
+        )
+        const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
+        if (cause === undefined) return
+        const crash = new CrashCause({ exit: yield* exited, cause, stage })
+        return yield* Effect.die(new ActorCrashed({ actor: ref, cause: crash }))
       })
       const started = yield* restore(
         Deferred.await(answered).pipe(
@@ -230,15 +242,14 @@ export const launch = (
         )
       ).pipe(Effect.onInterrupt(() => end))
       if (Option.isNone(started)) {
-        yield* end
-        return yield* giveUp(0, (stderr) => new StartTimeout({ waited: startTimeout, stderr }))
+        const ended = yield* Effect.exit(end)
+        const timedOut = yield* Effect.exit(
+          giveUp(0, (stderr) => new StartTimeout({ waited: startTimeout, stderr }))
+        )
+        return yield* Effect.failCause(Cause.fromReasons([timedOut, ended].flatMap(reasonsOf)))
       }
       if (started.value._tag !== "Ready") {
-        const said = started.value
-        const cause =
-          said._tag === "StartFailed"
-            ? yield* causeCodec(session.codec, path).decode(said.payload)
-            : yield* causeOf(said as Session.SessionEnd, session, path)
+        const cause = yield* failure(started.value)
         return yield* giveUp(
           patience.terminated,
           (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
@@ -247,6 +258,9 @@ export const launch = (
       return yield* watch(actor, life, ref, session, spawned, exit, patience)
     })
   )
+
+const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
+  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 /** In milliseconds, and finite: a frame cannot say "for ever". */
 const millis = (input: Duration.Input | undefined, otherwise: number): number =>
@@ -293,9 +307,8 @@ const causeOf = (
   path: string
 ): Effect.Effect<Cause.Cause<unknown> | undefined> =>
   end._tag === "Bye" && end.frame.why === "failed"
-    ? Effect.map(
-        Effect.exit(causeCodec(session.codec, path).decode(end.frame.payload)),
-        (decoded) => (Exit.isSuccess(decoded) ? decoded.value : decoded.cause)
+    ? Effect.map(Effect.exit(RootCause.decode(session.codec, path, end.frame.payload)), (decoded) =>
+        Exit.isSuccess(decoded) ? decoded.value : decoded.cause
       )
     : Effect.undefined
 
@@ -335,9 +348,16 @@ const watch = (
       yield* Effect.timeoutOption(session.end, LossPatience)
       session.lose("the process is gone")
       const cause = yield* causeOf(yield* session.end, session, ref.path)
-      // It was asked to end, and failed while it did: nobody else will tell of that.
-      if (cause !== undefined) return yield* crashed({ exit, cause, stage })
-      return yield* over({ _tag: "Stopped", stage, exit })
+      // It was asked to end, and failed while it did, or was kept from it: nobody else will tell of that.
+      const undone = stage === "asked" && (exit.signal !== undefined || (exit.code ?? 0) !== 0)
+      if (cause === undefined && !undone) return yield* over({ _tag: "Stopped", stage, exit })
+      const stderr = yield* spawned.stderrTail
+      return yield* crashed({
+        exit,
+        stage,
+        ...(cause === undefined ? {} : { cause }),
+        ...(stderr === "" ? {} : { stderr })
+      })
     })
 
     yield* Events.publish({ _tag: "Started", actor: ref, pid: spawned.pid })

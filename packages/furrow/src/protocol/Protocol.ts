@@ -55,19 +55,21 @@
  * stands in these frames as bytes. A payload longer than `PartSize` travels in parts: `More` frames of the same id and
  * lane hold its first bytes in order, at least one byte each, the frame itself holds the last. Parts may be cut
  * anywhere. Until a value is complete its sender says nothing else in that dialog but `Cancel` and `Credit`; only `Exit`
- * (or its first part) gives up a `Started` or an `Item` that is still under way.
+ * (or its first part) gives up a `Started` or an `Item` that is still under way. Only payloads of dialogs travel in parts:
+ * those of `Start`, `StartFailed` and `Bye` have room in their frame.
  *
  * A `Cancel` for a dialog whose `Open` is still in parts drops them, and is answered by `Exit`. The callee may say `Exit`
  * before it has all of `Open`, too; the rest of it is late.
  *
- * A Cause is a payload like any other: an array of reasons, each with its `_tag`, the `hops` it travelled, and `notJoined`
- * if a wait for its end was given up. `Fail` holds `error`, the JSON of the operation's error; `Die` holds `defect`, the
- * JSON of a `DefectEncoded` (see `Defect`); `Interrupt` holds `by`, the actor that asked, if that is known.
+ * A Cause is a payload like any other: an array of reasons, each with its `_tag`, the `hops` it travelled, and
+ * `notJoined` if a wait for its end was given up. `Fail` holds `error`, the JSON of the operation's error, and `stack` if
+ * it has one; `Die` holds `defect`, the JSON of a `DefectEncoded` (see `Defect`); `Interrupt` holds `by`, the actor that
+ * asked, if that is known.
  *
- * A caller that knows the operation by another fingerprint than its callee's `Hello` told says `json` in `Open`: then all
- * payloads of that dialog, in both directions, are JSON text whatever the codec, because bytes of the binary codec can be
- * taken for a value of another schema without anybody noticing. An operation that is of another kind at the callee is
- * not opened at all. The arguments in `Start` are JSON text for the same reason.
+ * A caller that knows the operation by another fingerprint than its callee's `Hello` told says `json` in `Open`: then
+ * all payloads of that dialog, in both directions, are JSON text whatever the codec, because bytes of the binary codec
+ * can be taken for a value of another schema without anybody noticing. An operation that is of another kind at the
+ * callee is not opened at all. The arguments in `Start` are JSON text for the same reason.
  *
  * ## Credit
  *

@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { Defect } from "./Defect.ts"
+import { Defect, MaxText } from "./Defect.ts"
 import { ActorRef, Hop } from "./Identity.ts"
 
 /** Annotation of a reason: the stations it has passed on its way here, the first one first. */
@@ -58,9 +58,16 @@ const Travelling = {
   )
 }
 
-/** One reason on the wire; `error` is JSON by the operation's error schema, in every codec. */
+/**
+ * One reason on the wire; `error` is JSON by the operation's error schema, in every codec, and `stack` the place where it
+ * was made, which no error schema holds.
+ */
 export const Reason = Schema.Union([
-  Schema.TaggedStruct("Fail", { ...Travelling, error: Schema.Json }),
+  Schema.TaggedStruct("Fail", {
+    ...Travelling,
+    error: Schema.Json,
+    stack: Schema.optional(Schema.String)
+  }),
   Schema.TaggedStruct("Die", { ...Travelling, defect: Defect }),
   Schema.TaggedStruct("Interrupt", { ...Travelling, by: Schema.optional(ActorRef) })
 ])
@@ -103,7 +110,7 @@ const make = <E extends Schema.Constraint>(error: E): Reasons<E> => {
     switch (reason._tag) {
       case "Fail":
         return Effect.match(fit("encode", reason.error, encode), {
-          onSuccess: (error) => ({ _tag: "Fail", ...travelling, error }),
+          onSuccess: (error) => ({ _tag: "Fail", ...travelling, error, ...stackOf(reason.error) }),
           onFailure: (defect) => ({ _tag: "Die", ...travelling, defect })
         })
       case "Die":
@@ -120,7 +127,8 @@ const make = <E extends Schema.Constraint>(error: E): Reasons<E> => {
     switch (wire._tag) {
       case "Fail":
         return Effect.match(fit("decode", wire.error, decode), {
-          onSuccess: (error): Reason => Cause.makeFailReason(error).annotate(annotations),
+          onSuccess: (error): Reason =>
+            Cause.makeFailReason(withStack(error, wire.stack)).annotate(annotations),
           onFailure: (defect): Reason => Cause.makeDieReason(defect).annotate(annotations)
         })
       case "Die":
@@ -144,6 +152,24 @@ const make = <E extends Schema.Constraint>(error: E): Reasons<E> => {
       })
     )
   )
+}
+
+/** Where an error was made, if it is one. */
+const stackOf = (error: unknown): { readonly stack?: string } => {
+  try {
+    const stack = error instanceof Error ? error.stack : undefined
+    return typeof stack === "string" ? { stack: stack.slice(0, MaxText) } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Gives an error that was read the place where it was made, and not that of its reading. */
+const withStack = <E>(error: E, stack: string | undefined): E => {
+  if (stack !== undefined && error instanceof Error && Object.isExtensible(error)) {
+    Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true })
+  }
+  return error
 }
 
 /** Runs a typed error through its schema. Not to fit, or to make the schema's own code die, is the same failure. */
