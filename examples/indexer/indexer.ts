@@ -8,12 +8,12 @@ import * as Dialog from "furrow/Dialog"
 
 /** How often an identifier occurs. */
 export const Occurrence = Schema.Struct({ name: Schema.String, count: Schema.Int })
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Occurrence = typeof Occurrence.Type
 
 /** What only text has; identifiers, the most frequent first, only source code. */
 export const Text = Schema.Struct({ lines: Schema.Int, identifiers: Schema.Array(Occurrence) })
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Text = typeof Text.Type
 
 /** What is known of one file. `storage` names its blocks on the disk: hard links to one file share it. */
@@ -24,7 +24,7 @@ export const Indexed = Schema.TaggedStruct("Indexed", {
   storage: Schema.String,
   text: Schema.optional(Text)
 })
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Indexed = typeof Indexed.Type
 
 /** A file or a directory that could not be read. */
@@ -32,27 +32,27 @@ export const Unreadable = Schema.TaggedStruct("Unreadable", {
   path: Schema.String,
   reason: Schema.String
 })
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Unreadable = typeof Unreadable.Type
 
 /**
  * The end of a batch, with every identifier in its files. The most frequent of all cannot be told from the most frequent
  * of each; and a sum for each batch is much less to send, and to keep, than all identifiers of each file.
  */
-export const BatchDone = Schema.TaggedStruct("BatchDone", {
+const BatchDone = Schema.TaggedStruct("BatchDone", {
   identifiers: Schema.ReadonlyMap(Schema.String, Schema.Int)
 })
 
 /** What a worker says. */
 export const Answer = Schema.Union([Indexed, Unreadable, BatchDone])
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Answer = typeof Answer.Type
 
 /**
  * A working day: the caller sends batches of paths relative to `root`, the worker answers each with what it found, file
  * by file, and with `BatchDone`. Neither gets further ahead of the other than the window of the dialog allows.
  */
-export const Index = Dialog.make("Index", {
+const Index = Dialog.make("Index", {
   payload: { root: Schema.String },
   fromCaller: Schema.Array(Schema.String),
   fromCallee: Answer

@@ -54,7 +54,7 @@ const states = (workers: ReadonlyArray<Worker>): string =>
   workers.length <= NamedWorkers ? each(workers) : together(workers)
 
 const each = (workers: ReadonlyArray<Worker>): string =>
-  workers.map(({ files, name, state }) => `${name} ${state} (${count(files)})`).join(", ")
+  workers.map(({ files, state }, at) => `#${at + 1} ${state} (${count(files)})`).join(", ")
 
 /** How many there are in each state. */
 const together = (workers: ReadonlyArray<Worker>): string =>

@@ -65,7 +65,7 @@ export const Report = Schema.Struct({
   }),
   unreadable: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String }))
 })
-/** See the schema. */
+/** A value of the schema of this name. */
 export type Report = typeof Report.Type
 
 /** A report as one JSON document. */

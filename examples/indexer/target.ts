@@ -4,7 +4,7 @@ import { CliError } from "effect/cli"
 import { unreadable } from "./unreadable.ts"
 
 /** There is nothing to index where the user has pointed to. The command prints its sentence, and ends with code 2. */
-export class NothingThere extends Schema.TaggedError<NothingThere>()("NothingThere", {
+class NothingThere extends Schema.TaggedError<NothingThere>()("NothingThere", {
   path: Schema.String,
   reason: Schema.String
 }) {

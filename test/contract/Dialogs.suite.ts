@@ -36,6 +36,10 @@ const ending = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<string, 
 
 const byMe = (via = "root/Player") => `Cancelled by root via ${via}`
 
+/** The note of a reason that the callee had not ended. */
+const notJoined = (reason: Cause.Reason<unknown>) =>
+  Cause.reasonAnnotations(reason).mapUnsafe.get(Reasons.NotJoined.key)
+
 /** A block around nothing. */
 const opened = <A, B, C, D, E>(opening: Dialog.Opening<A, B, C, D, E>): Effect.Effect<void, E> =>
   opening.pipe(Dialog.use(() => Effect.void))
@@ -528,11 +532,16 @@ export default (world: World): void => {
                 }
               ])
               .pipe(
-                Dialog.use((talk) =>
-                  Effect.andThen(
-                    Effect.provideService(talk.cancel, Deadline.JoinBound, "500 millis"),
-                    Effect.sync(() => observer.lines())
-                  )
+                Dialog.use(
+                  Effect.fnUntraced(function* (talk) {
+                    yield* Effect.provideService(talk.cancel, Deadline.JoinBound, "500 millis")
+                    // The end as its caller meets it is known, and says that it was not joined.
+                    const exit = yield* talk.exit
+                    expect(account(exit)).toBe("Cancelled by root")
+                    assert(Exit.isFailure(exit))
+                    expect(exit.cause.reasons.map(notJoined)).toMatchObject([{ operation: "Play" }])
+                    return observer.lines()
+                  })
                 )
               ),
             { startImmediately: true }
@@ -631,11 +640,7 @@ export default (world: World): void => {
               player.client.Run([
                 {
                   do: "childTalk",
-                  script: [
-                    { do: "accept", value: 1 },
-                    { do: "note", file: observer.file, text: "talking" },
-                    { do: "never" }
-                  ],
+                  script: [{ do: "accept", value: 1 }, { do: "never" }],
                   file: observer.file
                 }
               ])
@@ -949,7 +954,7 @@ export default (world: World): void => {
           assert(Exit.isFailure(exit))
           const notes = exit.cause.reasons.flatMap((reason) => {
             assert(Cause.isInterruptReason(reason))
-            return Cause.reasonAnnotations(reason).mapUnsafe.get(Reasons.NotJoined.key) ?? []
+            return notJoined(reason) ?? []
           })
           expect(notes).toMatchObject([{ actor: player.actor, operation: "Play" }])
           // Nothing of it is left when the block ends.

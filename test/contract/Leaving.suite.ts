@@ -363,11 +363,7 @@ export default (world: World): void => {
                         },
                         {
                           do: "childTalk",
-                          script: [
-                            { do: "accept", value: 1 },
-                            { do: "note", file: observer.file, text: "runs" },
-                            { do: "never" }
-                          ],
+                          script: [{ do: "accept", value: 1 }, { do: "never" }],
                           file: observer.file
                         }
                       ]
@@ -376,7 +372,7 @@ export default (world: World): void => {
                 ),
                 { startImmediately: true }
               )
-              yield* observer.until("runs")
+              yield* observer.until("talking")
               yield* crash(player)
               return yield* Effect.never
             })

@@ -110,21 +110,23 @@ export default (world: World): void => {
           Nursery.run(
             Effect.gen(function* () {
               const gate = yield* Deferred.make<void>()
+              const failures: Array<Deferred.Deferred<void>> = []
               for (const why of ["one", "two"]) {
+                const hasFailed = yield* Deferred.make<void>()
+                failures.push(hasFailed)
                 yield* Nursery.fork(
                   Effect.gen(function* () {
                     const failed = yield* Effect.exit(call(({ Assert }) => Assert(why)))
+                    yield* Deferred.succeed(hasFailed, undefined)
                     yield* Deferred.await(gate)
                     return yield* failed
                   })
                 )
               }
-              const open = Effect.andThen(Deferred.succeed(gate, undefined), Effect.never)
               // Both have failed when the gate opens.
-              return yield* Effect.andThen(
-                call(({ Nothing }) => Nothing()),
-                open
-              )
+              yield* Effect.forEach(failures, (failure) => Deferred.await(failure))
+              yield* Deferred.succeed(gate, undefined)
+              return yield* Effect.never
             })
           )
         )
@@ -223,33 +225,34 @@ export default (world: World): void => {
         ])
       }))
 
-    for (const [id, depth, within] of [
-      ["CANC-12", 1, 6000],
-      ["CANC-13", 3, 12_000]
-    ] as const) {
-      it(
-        `${id} a tree of depth ${depth} that fails at its leaves is told from there, and of no cancelling`,
-        () =>
-          Effect.gen(function* () {
-            const begun = performance.now()
-            const exit = yield* ended(
-              Nursery.run(
-                Effect.gen(function* () {
-                  for (let n = 0; n < 2; n++) {
-                    yield* Nursery.fork(call(({ FailBelow }) => FailBelow({ depth, breadth: 2 })))
-                  }
-                  return yield* Effect.never
-                })
-              )
-            )
-            const causes = reasonsOf(exit).flatMap(origins)
-            expect(causes.length).toBeGreaterThan(0)
-            for (const cause of causes) expect(cause).toMatchObject({ message: "at the bottom" })
-            if (can.processes) expect(performance.now() - begun).toBeLessThan(patience(within))
-          }),
-        { timeout: patience(12_000) }
-      )
-    }
+    /** A tree so deep, of two at each level, whose leaves all fail. */
+    const failsBelow = (depth: number, within: number) =>
+      Effect.gen(function* () {
+        const begun = performance.now()
+        const exit = yield* ended(
+          Nursery.run(
+            Effect.gen(function* () {
+              for (let n = 0; n < 2; n++) {
+                yield* Nursery.fork(call(({ FailBelow }) => FailBelow({ depth, breadth: 2 })))
+              }
+              return yield* Effect.never
+            })
+          )
+        )
+        const causes = reasonsOf(exit).flatMap(origins)
+        expect(causes.length).toBeGreaterThan(0)
+        for (const cause of causes) expect(cause).toMatchObject({ message: "at the bottom" })
+        if (can.processes) expect(performance.now() - begun).toBeLessThan(patience(within))
+      })
+
+    it("CANC-12 a tree of depth 1 that fails at its leaves is told from there", () =>
+      failsBelow(1, 6000))
+
+    it(
+      "CANC-13 a tree of depth 3 that fails at its leaves is told from there, and of no cancelling",
+      () => failsBelow(3, 12_000),
+      { timeout: patience(12_000) }
+    )
 
     it("several crashes are all kept, each once (S2)", () =>
       Effect.gen(function* () {

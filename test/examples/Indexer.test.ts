@@ -347,7 +347,7 @@ describe("the indexer, ended in the middle", () => {
   it.live("by the loss of a worker prints what there is, says who and why, and exits 1", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(demo, [modules, "--workers", "2"])
-      yield* program.until("stderr", /indexer-1 busy/)
+      yield* program.until("stderr", /#1 busy/)
       const [worker] = below(program.process.pid!, "root/indexer-1")
       process.kill(worker!, "SIGKILL")
       const ended = yield* program.ended

@@ -23,7 +23,7 @@ import * as Session from "furrow/Session"
 import * as MemorySocket from "furrow/testing/MemorySocket"
 
 /** A frame that crossed, and who said it. */
-export interface Said {
+interface Said {
   readonly by: "caller" | "callee"
   readonly frame: Protocol.Frame
 }

@@ -1,4 +1,4 @@
-/** An actor's calls and streams with stock effect/rpc, over a stock protocol: services without Furrow can talk to actors. */
+/** An actor's calls and streams with stock effect/rpc over a stock protocol: without Furrow one can talk to actors. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

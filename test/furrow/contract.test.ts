@@ -9,11 +9,17 @@ import oneShots from "../contract/OneShots.suite.ts"
 import context from "../contract/Context.suite.ts"
 import dialogs from "../contract/Dialogs.suite.ts"
 import errors from "../contract/Errors.suite.ts"
+import ladder from "../contract/Ladder.suite.ts"
 import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
+import nurseries from "../contract/Nurseries.suite.ts"
+import spawning from "../contract/Spawning.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
 for (const suite of [
+  spawning,
+  nurseries,
+  ladder,
   calls,
   oneShots,
   streams,

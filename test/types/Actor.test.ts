@@ -1,8 +1,10 @@
 /** What follows from an actor's definition: its handlers, its Layer, its program. */
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
+import * as RpcServer from "effect/rpc/RpcServer"
 import * as Stream from "effect/Stream"
 import * as Actor from "furrow/Actor"
 import { Nursery } from "furrow/NurseryKey"
@@ -199,6 +201,36 @@ describe("a middleware", () => {
     >()
     expectTypeOf<Rpc.MiddlewareClient<Actor.OperationsOf<typeof Single>>>().toEqualTypeOf<
       RpcMiddleware.ForClient<Auth>
+    >()
+  })
+})
+
+describe("stock effect/rpc", () => {
+  const { group, handlers } = Actor.stock(Counter)
+
+  it("is given calls and streams, and the handlers of both out of the actor's Layer", () => {
+    expectTypeOf<RpcGroup.Rpcs<typeof group>["_tag"]>().toEqualTypeOf<
+      "Increment" | "Get" | "Ticks"
+    >()
+    expectTypeOf(handlers).toEqualTypeOf<
+      Layer.Layer<
+        Rpc.Handler<"Increment"> | Rpc.Handler<"Get"> | Rpc.Handler<"Ticks">,
+        never,
+        Actor.Service<"Counter">
+      >
+    >()
+  })
+
+  it("is given the middleware with them", () => {
+    expectTypeOf(Actor.stock(Plain.middleware(Auth)).handlers).toEqualTypeOf<
+      Layer.Layer<Rpc.Handler<"Get"> | Auth, never, Actor.Service<"Plain">>
+    >()
+  })
+
+  it("cannot serve a dialog: its handler is not among them", () => {
+    const server = RpcServer.layer(Counter.group).pipe(Layer.provide(handlers))
+    expectTypeOf<Layer.Services<typeof server>>().toEqualTypeOf<
+      Rpc.Handler<"Chat"> | Actor.Service<"Counter"> | RpcServer.Protocol
     >()
   })
 })

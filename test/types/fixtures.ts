@@ -10,13 +10,13 @@ export class RoomClosed extends Schema.TaggedError<RoomClosed>()("RoomClosed", {
   room: Schema.String
 }) {}
 
-export const Increment = Rpc.make("Increment", {
+const Increment = Rpc.make("Increment", {
   payload: { by: Schema.Int },
   success: Schema.Int,
   error: RoomClosed
 })
 export const Get = Rpc.make("Get", { success: Schema.Int })
-export const Ticks = Rpc.make("Ticks", {
+const Ticks = Rpc.make("Ticks", {
   payload: { every: Schema.Int },
   success: Schema.Int,
   error: RoomClosed,

@@ -122,7 +122,10 @@ export type ClientMethod<Op extends Rpc.Any> =
 
 /** What can be said with a single call. */
 export interface CallOptions {
-  /** Headers for the callee's middleware and handler, beside those of `RpcClient.withHeaders`. */
+  /**
+   * Headers for the callee's middleware and handler, beside those of `RpcClient.withHeaders`. More than 64 Ki characters
+   * of them are a defect.
+   */
   readonly headers?: Headers.Input | undefined
 }
 

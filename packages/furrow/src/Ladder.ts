@@ -28,15 +28,14 @@ const ShortestStage = 100
  * left, 0.5 g and then 0.3 g, so that it is done before its own parent loses patience.
  */
 export const patienceLeft = (patience: Patience, life: Life.Life): Effect.Effect<Patience> =>
-  life.stopping === undefined
-    ? Effect.succeed(patience)
-    : Effect.map(Life.now, (now) => {
-        const left = Math.max(0, (life.stopping?.until ?? now) - now)
-        return {
-          asked: Math.max(ShortestStage, Math.min(patience.asked, 0.5 * left)),
-          terminated: Math.max(ShortestStage, Math.min(patience.terminated, 0.3 * left))
-        }
-      })
+  Effect.map(Life.now, (now) => {
+    if (life.stopping === undefined) return patience
+    const left = Math.max(0, life.stopping.until - now)
+    return {
+      asked: Math.max(ShortestStage, Math.min(patience.asked, 0.5 * left)),
+      terminated: Math.max(ShortestStage, Math.min(patience.terminated, 0.3 * left))
+    }
+  })
 
 const least = (a: Patience, b: Patience): Patience => ({
   asked: Math.min(a.asked, b.asked),

@@ -424,9 +424,6 @@ type SpawnParameters<Args extends Schema.Top, S> = [Args] extends [Schema.Void]
   ? [options?: SpawnOptions<Args, S>]
   : [options: SpawnOptions<Args, S>]
 
-/** What starting an actor with these operations needs. */
-type Needs<Ops extends Rpc.Any, S> = Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
-
 /** Whoever gets the child has it, also if an interruption came at that very moment. */
 const start = (
   actor: AnyDefinition,
@@ -456,13 +453,13 @@ const start = (
 export const spawn = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, S = never>(
   actor: Definition<Name, Ops, Args>,
   ...[options]: SpawnParameters<Args, S>
-): Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>> =>
+): Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.map(
       start(actor as unknown as AnyDefinition, options ?? {}, "daemon", restore),
       ({ portal }) => portal as Portal<Ops>
     )
-  ) as Effect.Effect<Portal<Ops>, SpawnError, Needs<Ops, S>>
+  ) as Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
 
 /**
  * Starts an actor, uses it once, and ends it; returns when it has been reaped. It belongs to the fiber that calls: its
@@ -487,7 +484,7 @@ export const call = <
   actor: Definition<Name, Ops, Args>,
   use: (client: Client<Ops>) => Effect.Effect<A, E, R>,
   ...[options]: SpawnParameters<Args, S>
-): Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>> =>
+): Effect.Effect<A, E | SpawnError, R | Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const { finish, portal, ref } = yield* start(actor, options ?? {}, "one-shot", restore)
@@ -503,7 +500,7 @@ export const call = <
         ])
       )
     })
-  ) as Effect.Effect<A, E | SpawnError, R | Needs<Ops, S>>
+  ) as Effect.Effect<A, E | SpawnError, R | Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
 
 /**
  * Runs an effect beside the body. The block waits for it when the body has ended; its failure ends the block with
@@ -537,7 +534,7 @@ export const cancel: Effect.Effect<void, never, Nursery> = Effect.flatMap(
 export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, S = never>(
   actor: Definition<Name, Ops, Args>,
   ...parameters: SpawnParameters<Args, S>
-): Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>> =>
+): Layer.Layer<PortalOf<Name>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Layer.effect(
     actor.Portal,
     Effect.uninterruptibleMask((restore) =>
@@ -549,4 +546,4 @@ export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Sch
         (portal) => portal.stop
       )
     )
-  ) as Layer.Layer<PortalOf<Name>, SpawnError, Needs<Ops, S>>
+  ) as Layer.Layer<PortalOf<Name>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>

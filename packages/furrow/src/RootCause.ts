@@ -29,7 +29,7 @@ export const decode = (
   bytes: Uint8Array
 ): Effect.Effect<Cause.Cause<unknown>> => codecOf(codec, actor).decode(bytes)
 
-/** The Cause for one frame: whole if there is room, else with as many whole reasons as have room, the first ones first. */
+/** The Cause for one frame: whole if it has room; else its first reasons are whole, and the others told in short. */
 export const encode = (
   codec: Codec,
   actor: string,

@@ -24,8 +24,8 @@ export interface AnyTravelling {
 
 /**
  * Declares that a reference's value follows every call: both ends name it in `Actor.make(…, { travelling: [...] })`.
- * The reference's key is its name on the wire; a callee that does not know it ignores it, and a value that does not
- * encode stays behind, with a warning.
+ * The reference's key is its name on the wire; a callee that does not know it ignores it. A value that does not encode,
+ * or has no room in the 64 KiB of JSON that all of a call may take, stays behind, with a warning.
  *
  * **Example** (A tenant that follows the call)
  *

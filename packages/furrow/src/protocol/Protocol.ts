@@ -55,16 +55,16 @@
  * stands in these frames as bytes. A payload longer than `PartSize` travels in parts: `More` frames of the same id and
  * lane hold its first bytes in order, at least one byte each, the frame itself holds the last. Parts may be cut
  * anywhere. Until a value is complete its sender says nothing else in that dialog but `Cancel` and `Credit`; only `Exit`
- * (or its first part) gives up a `Started` or an `Item` that is still under way. Only payloads of dialogs travel in parts:
- * those of `Start`, `StartFailed` and `Bye` have room in their frame.
+ * (or its first part) gives up a `Started` or an `Item` that is still under way. Only payloads of dialogs travel in
+ * parts: those of `Start`, `StartFailed` and `Bye` have room in their frame.
  *
  * A `Cancel` for a dialog whose `Open` is still in parts drops them, and is answered by `Exit`. The callee may say `Exit`
  * before it has all of `Open`, too; the rest of it is late.
  *
  * A Cause is a payload like any other: an array of reasons, each with its `_tag`, the `hops` it travelled, and
- * `notJoined` if a wait for its end was given up. `Fail` holds `error`, the JSON of the operation's error, and `stack` if
- * it has one; `Die` holds `defect`, the JSON of a `DefectEncoded` (see `Defect`); `Interrupt` holds `by`, the actor that
- * asked, if that is known.
+ * `notJoined` if a wait for its end was given up. `Fail` holds `error`, the JSON of the operation's error, and `stack`
+ * if it has one; `Die` holds `defect`, the JSON of a `DefectEncoded` (see `Defect`); `Interrupt` holds `by`, the actor
+ * that asked, if that is known.
  *
  * A caller that knows the operation by another fingerprint than its callee's `Hello` told says `json` in `Open`: then
  * all payloads of that dialog, in both directions, are JSON text whatever the codec, because bytes of the binary codec
@@ -177,7 +177,8 @@ export const Hello = Schema.TaggedStruct("Hello", {
 
 /**
  * From whoever spawned an actor to the actor, once, after both Hellos: who it is in the tree. The payload is the
- * actor's arguments, as JSON text in any codec. `grace` is how long the actor has to end when it is told to stop without a word about time.
+ * actor's arguments, as JSON text in any codec. `grace` is how long the actor has to end when it is told to stop without
+ * a word about time.
  */
 export const Start = Schema.TaggedStruct("Start", {
   name: ActorName,
@@ -236,8 +237,8 @@ export const More = Schema.TaggedStruct("More", { id: DialogId, lane: Lane, payl
 
 /**
  * The caller's first word. `window`: what the caller takes of the callee's items. `timeLeft`: how long the caller will
- * wait. `travelling`: values that follow the call by name; unknown names are ignored. `json`: the payloads of this dialog
- * are JSON text in any codec.
+ * wait. `travelling`: values that follow the call by name; unknown names are ignored. `json`: the payloads of this
+ * dialog are JSON text in any codec.
  */
 export const Open = Schema.TaggedStruct("Open", {
   id: DialogId,

@@ -59,8 +59,8 @@ const Travelling = {
 }
 
 /**
- * One reason on the wire; `error` is JSON by the operation's error schema, in every codec, and `stack` the place where it
- * was made, which no error schema holds.
+ * One reason on the wire; `error` is JSON by the operation's error schema, in every codec, and `stack` the place where
+ * it was made, which no error schema holds.
  */
 export const Reason = Schema.Union([
   Schema.TaggedStruct("Fail", {

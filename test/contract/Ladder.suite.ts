@@ -1,0 +1,322 @@
+/**
+ * How actors are brought to their end: rule S5. Each stage is bounded and told of, time is handed down the tree, and
+ * whoever does not end is killed.
+ */
+import { assert, describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Nursery from "furrow/Nursery"
+import { Cancelled, PortalError } from "furrow/PortalError"
+import { ActorCrashed } from "furrow/TreeError"
+import { Worker } from "./fixtures/Worker.ts"
+import type { Plan } from "./fixtures/Worker.ts"
+import * as Observer from "./Observer.ts"
+import { events, only } from "./Watching.ts"
+import { patience } from "./World.ts"
+import type { World } from "./World.ts"
+
+const hour = 3_600_000
+
+/** Short waits, so that all stages are passed quickly. */
+const hasty = { grace: "300 millis", terminateGrace: "200 millis" } as const
+
+export default (world: World): void => {
+  const { can, crash, elapse, isGone, it, main, name } = world
+
+  const spawn = (
+    name: string,
+    plan: Plan,
+    options?: { readonly grace?: string; readonly terminateGrace?: string }
+  ) => Nursery.spawn(Worker, { ...main, ...(options as typeof hasty), name, arguments: plan })
+
+  /** The patience of a stage, as a worker has written it down: exact, where the test owns the time. */
+  const about = (line: string, stage: string, millis: number) => {
+    expect(line).toMatch(stage)
+    const told = Number(line.split(" ").at(-1))
+    expect(told).toBeLessThanOrEqual(millis)
+    expect(told).toBeGreaterThanOrEqual(can.time ? millis : millis * 0.8)
+  }
+
+  describe(`the ladder (${name})`, () => {
+    it("S5 an actor that does not end is asked, terminated and killed, in that order, and each stage is an event", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const worker = yield* spawn("stubborn", { lingers: hour }, hasty)
+          const stop = yield* Effect.forkChild(worker.stop, { startImmediately: true })
+          expect(seen.of("Stage")).toMatchObject([
+            { stage: "asked", patience: 300, actor: worker.actor, by: { path: "root" } }
+          ])
+          yield* elapse("299 millis")
+          if (can.time) expect(seen.of("Stage")).toHaveLength(1)
+          yield* elapse("1 millis")
+          if (can.time) expect(seen.of("Stage")).toHaveLength(2)
+          yield* elapse("200 millis")
+          yield* Fiber.join(stop)
+          expect(seen.of("Stage").map(({ patience, stage }) => [stage, patience])).toEqual([
+            ["asked", 300],
+            ["terminated", 200],
+            ["killed", 0]
+          ])
+          expect(yield* worker.exit).toEqual({
+            _tag: "Stopped",
+            stage: "killed",
+            exit: { signal: "SIGKILL" }
+          })
+        })
+      ))
+
+    it("S5 the default patience is three seconds, and two", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const worker = yield* spawn("stubborn", { lingers: hour })
+          const stop = yield* Effect.forkChild(worker.stop, { startImmediately: true })
+          yield* elapse("3 seconds")
+          yield* elapse("2 seconds")
+          yield* Fiber.join(stop)
+          expect(seen.of("Stage").map(({ patience, stage }) => [stage, patience])).toEqual([
+            ["asked", 3000],
+            ["terminated", 2000],
+            ["killed", 0]
+          ])
+        })
+      ))
+
+    it("S5 grace travels: each level gives half and three tenths of what it was given, and is done in time", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", {
+            file,
+            children: { b: { file, children: { c: { file, lingers: hour } } } }
+          })
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          yield* observer.until("c ends")
+          yield* elapse("750 millis")
+          yield* elapse("450 millis")
+          yield* Fiber.join(stop)
+          const [one, two, three, four, ...others] = observer
+            .lines()
+            .filter((line) => line.includes(" sees "))
+          about(one!, "a sees root/a/b: asked", 1500)
+          about(two!, "b sees root/a/b/c: asked", 750)
+          about(three!, "b sees root/a/b/c: terminated", 450)
+          expect(four).toBe("b sees root/a/b/c: killed 0")
+          expect(others).toEqual([])
+          // Everybody above it has ended when asked.
+          expect(seen.of("Stage").map(({ patience, stage }) => [stage, patience])).toEqual([
+            ["asked", 3000]
+          ])
+          expect(yield* a.exit).toMatchObject({ stage: "asked" })
+        })
+      ))
+
+    it("S5 no stage is shorter than 100 ms, however little time is left", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn(
+            "a",
+            { file, children: { b: { lingers: hour } } },
+            { grace: "100 millis", terminateGrace: "10 seconds" }
+          )
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          yield* elapse("100 millis")
+          yield* elapse("100 millis")
+          yield* Fiber.join(stop)
+          const sees = observer.lines().filter((line) => line.includes(" sees "))
+          expect(sees).toEqual([
+            "a sees root/a/b: asked 100",
+            "a sees root/a/b: terminated 100",
+            "a sees root/a/b: killed 0"
+          ])
+        })
+      ))
+
+    it("S5 an actor that ends a child patiently hurries when it is told to end itself", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", {
+            file,
+            grace: hour,
+            children: { b: { file, lingers: hour } }
+          })
+          yield* Effect.forkChild(Effect.exit(a.client.StopChildren()))
+          yield* observer.until("b ends")
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          yield* elapse("1500 millis")
+          yield* elapse("900 millis")
+          yield* Fiber.join(stop)
+          expect(yield* a.exit).toMatchObject({ stage: "asked" })
+          const [asked, terminated, killed] = observer
+            .lines()
+            .filter((line) => line.includes(" sees "))
+          expect(asked).toBe(`a sees root/a/b: asked ${hour}`)
+          about(terminated!, "a sees root/a/b: terminated", 900)
+          expect(killed).toBe("a sees root/a/b: killed 0")
+        })
+      ))
+
+    it("S5 an actor that is kept from its end while it is asked to has crashed", () =>
+      Effect.gen(function* () {
+        const observer = yield* Observer.make(world)
+        const exit = yield* Effect.exit(
+          Nursery.run(
+            Effect.gen(function* () {
+              const worker = yield* spawn("slow", { file: observer.file, lingers: hour })
+              const stop = yield* Effect.forkChild(worker.stop, { startImmediately: true })
+              yield* observer.until("slow ends")
+              yield* crash(worker)
+              yield* Fiber.join(stop)
+              expect(yield* worker.exit).toMatchObject({ _tag: "Crashed" })
+            })
+          )
+        )
+        const error = only(exit)
+        assert(error instanceof ActorCrashed)
+        expect(error.cause).toMatchObject({ stage: "asked", exit: { signal: "SIGKILL" } })
+      }))
+
+    // A fiber blocks nobody but its own test, and hears no signal: the rest is about processes.
+    if (!can.processes) return
+
+    it("S5 a process that ignores SIGTERM and blocks its thread is killed", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const worker = yield* spawn("deaf", { file: observer.file }, hasty)
+          yield* worker.client.OnTerminate("ignore")
+          const block = yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+          yield* observer.until("deaf blocks")
+          yield* worker.stop
+          expect(yield* worker.exit).toEqual({
+            _tag: "Stopped",
+            stage: "killed",
+            exit: { signal: "SIGKILL" }
+          })
+          const error = only(yield* Fiber.join(block))
+          assert(error instanceof PortalError && error.reason instanceof Cancelled)
+          assert(yield* isGone(worker))
+        })
+      ))
+
+    it("S5 a process that blocks its thread ends at SIGTERM, if it leaves that signal to the system", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const worker = yield* spawn(
+            "blocked",
+            { file: observer.file },
+            {
+              grace: "300 millis"
+            }
+          )
+          yield* worker.client.OnTerminate("die")
+          yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+          yield* observer.until("blocked blocks")
+          yield* worker.stop
+          expect(yield* worker.exit).toEqual({
+            _tag: "Stopped",
+            stage: "terminated",
+            exit: { signal: "SIGTERM" }
+          })
+        })
+      ))
+
+    it("CANC-16 a blocked grandchild is killed in time, and its parent ends by itself", () =>
+      Effect.gen(function* () {
+        const observer = yield* Observer.make(world)
+        const { file } = observer
+        const seen = yield* events
+        let begun = 0
+        const exit = yield* Effect.exit(
+          Nursery.run(
+            Effect.gen(function* () {
+              yield* spawn("a", { file, children: { b: { file, blocks: 60_000 } } })
+              yield* observer.until("b blocks")
+              begun = performance.now()
+              return yield* Effect.fail("the body's")
+            })
+          )
+        )
+        expect(only(exit)).toBe("the body's")
+        expect(performance.now() - begun).toBeGreaterThan(2000)
+        expect(performance.now() - begun).toBeLessThan(patience(3000))
+        const sees = observer.lines().filter((line) => line.includes(" sees "))
+        expect(sees.map((line) => line.split(" ").at(-2))).toEqual([
+          "asked",
+          "terminated",
+          "killed"
+        ])
+        expect(seen.of("Stopped")).toMatchObject([{ stage: "asked", exit: { code: 0 } }])
+      }))
+
+    it("CANC-22 a process that has said its last word and does not exit is ended", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const worker = yield* spawn("lasting", {}, hasty)
+          yield* worker.client.Persist()
+          yield* worker.stop
+          expect(yield* worker.exit).toMatchObject({ _tag: "Stopped", stage: "killed" })
+          assert(yield* isGone(worker))
+        })
+      ))
+
+    it("ONE-16 a process that takes no more bytes is ended, and so is what was being said to it", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const worker = yield* spawn("full", { file: observer.file }, hasty)
+          yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+          yield* observer.until("full blocks")
+          const long = yield* Effect.forkChild(
+            Effect.exit(worker.client.Length("x".repeat(20_000_000)))
+          )
+          yield* Effect.yieldNow
+          yield* worker.stop
+          const error = only(yield* Fiber.join(long))
+          assert(error instanceof PortalError && error.reason instanceof Cancelled)
+          expect(yield* worker.exit).toMatchObject({ stage: "killed" })
+          assert(yield* isGone(worker))
+        })
+      ))
+
+    for (const [signal, code] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+      ["SIGHUP", 129]
+    ] as const) {
+      it(`BOOT-20 a daemon that gets ${signal} ends in order, which is a crash with code ${code}`, () =>
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          let begun = 0
+          const exit = yield* Effect.exit(
+            Nursery.run(
+              Effect.gen(function* () {
+                const worker = yield* spawn("signalled", { file, children: { below: { file } } })
+                begun = performance.now()
+                yield* Effect.sync(() => process.kill(worker.pid!, signal))
+                return yield* worker.client.Hang()
+              })
+            )
+          )
+          const error = only(exit)
+          assert(error instanceof ActorCrashed)
+          expect(error.cause.exit).toEqual({ code })
+          expect(error.message).toContain(`code ${code}`)
+          expect(observer.lines().filter((line) => line.endsWith("has ended"))).toEqual([
+            "signalled has ended",
+            "below has ended"
+          ])
+          expect(performance.now() - begun).toBeLessThan(patience(600))
+        }))
+    }
+  })
+}

@@ -1,4 +1,0 @@
-import suite from "../contract/Nurseries.suite.ts"
-import { testWorld } from "../contract/World.ts"
-
-suite(testWorld)
