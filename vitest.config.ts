@@ -24,6 +24,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // Generated cases take their time on a machine that is busy.
+          testTimeout: 20_000,
           include: ["test/{furrow,workspace}/**/*.test.ts", "examples/**/*.test.ts"]
         }
       },

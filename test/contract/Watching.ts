@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Events from "furrow/Events"
 
 /** Events of one kind. */
-export type Kind<Tag extends Events.Event["_tag"]> = Extract<Events.Event, { readonly _tag: Tag }>
+type Kind<Tag extends Events.Event["_tag"]> = Extract<Events.Event, { readonly _tag: Tag }>
 
 /** What has happened since it was asked for, until the scope ends. */
 export interface Watch {

@@ -12,7 +12,6 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import type * as Actor from "furrow/Actor"
 import type { Identity } from "furrow/protocol"
 import type { Spawner } from "furrow/Spawner"
 import { TestWorld } from "furrow/testing"
@@ -20,7 +19,7 @@ import { spawnSync } from "node:child_process"
 import { programs } from "./fixtures/programs.ts"
 
 /** What a test of the suite may need. */
-export type Given = Spawner | FileSystem.FileSystem | TestWorld.TestWorld | Scope.Scope
+type Given = Spawner | FileSystem.FileSystem | TestWorld.TestWorld | Scope.Scope
 
 /** A door to an actor, as far as the observer needs one. */
 interface Door {
@@ -29,7 +28,7 @@ interface Door {
 }
 
 /** How an actor's process can be made to end. */
-export type Crash = { readonly signal: "SIGKILL" } | { readonly code: 3 }
+type Crash = { readonly signal: "SIGKILL" } | { readonly code: 3 }
 
 /** One world. */
 export interface World {
@@ -104,7 +103,7 @@ const processTable = (): ReadonlyArray<Entry> => {
 }
 
 /** Whether the process, or anybody in the group that it leads, runs. */
-export const isRunning = (leader: number): boolean =>
+const isRunning = (leader: number): boolean =>
   processTable().some(({ group, pid }) => pid === leader || group === leader)
 
 /** Operating-system processes. */
@@ -138,6 +137,3 @@ const noFaults: TestWorld.TestWorld["Service"] = {
   sever: () => Effect.die(new Error("only in the test world")),
   lives: Effect.die(new Error("only in the test world"))
 }
-
-/** Any actor definition of the fixtures. */
-export type Fixture = Actor.AnyDefinition

@@ -18,10 +18,10 @@ export const name = fc
   .filter((name) => !/[\p{Cc}\u2028\u2029/]/u.test(name))
 
 /** Short payloads. */
-export const payload = fc.uint8Array({ maxLength: 64 })
+const payload = fc.uint8Array({ maxLength: 64 })
 
 /** Payloads of at least one byte. */
-export const part = fc.uint8Array({ minLength: 1, maxLength: 64 })
+const part = fc.uint8Array({ minLength: 1, maxLength: 64 })
 
 /** Windows small enough for a sequence of frames to meet their edges. */
 export const window: fc.Arbitrary<Protocol.Window> = fc.record({
@@ -44,7 +44,7 @@ export const hop: fc.Arbitrary<Identity.Hop> = fc.record(
 const hops = fc.array(hop, { maxLength: 3 })
 
 /** Values that JSON can say, as JSON says them: it has one zero. */
-export const json: fc.Arbitrary<Schema.Json> = fc
+const json: fc.Arbitrary<Schema.Json> = fc
   .jsonValue({ maxDepth: 3 })
   .map((value): Schema.Json => JSON.parse(JSON.stringify(value)))
 
