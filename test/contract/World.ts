@@ -6,7 +6,7 @@
  */
 import * as NodeActor from "@furrow/node/NodeActor"
 import { it as effectIt } from "@effect/vitest"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
