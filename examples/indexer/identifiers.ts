@@ -54,9 +54,11 @@ export class Identifiers {
   /** The end of the last chunk, if it may go on in the next one: part of a word, or of a mark of two characters. */
   private rest = ""
 
-  /** Takes the next chunk, a character for each byte. */
-  push(chunk: string): void {
-    const text = this.rest + chunk
+  /** Takes the next chunk. */
+  push(chunk: Uint8Array): void {
+    // Joined as bytes, and a character for each: optimized code may join two strings anew at each look into the result,
+    // which was seen to copy a chunk thousands of times.
+    const text = Buffer.concat([Buffer.from(this.rest, "latin1"), chunk]).toString("latin1")
     this.rest = ""
     let at = 0
     while (at < text.length) {

@@ -41,9 +41,7 @@ class TextFacts {
     if (this.binary) return
     for (const byte of chunk) if (byte === Newline) this.lines++
     this.last = chunk.at(-1) ?? this.last
-    this.identifiers?.push(
-      Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1")
-    )
+    this.identifiers?.push(chunk)
   }
 
   /** Adds the identifiers to a sum. A last line may do without its end. */

@@ -383,7 +383,7 @@ describe("identifiers", () => {
     },
     ({ chunks }) => {
       const identifiers = new Identifiers()
-      for (const chunk of chunks) identifiers.push(chunk)
+      for (const chunk of chunks) identifiers.push(Buffer.from(chunk, "latin1"))
       expect(identifiers.end()).toEqual(namesIn(chunks.join("")))
     }
   )

@@ -256,6 +256,30 @@ describe("a callee that cannot be interrupted", () => {
 })
 
 describe("after cancel", () => {
+  settling("items that were under way are let pass", () =>
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("dialled")
+      const client = (yield* makeClient(
+        Worker,
+        peer.session,
+        { path: "raw", incarnation: "raw" },
+        lifeOf("caller")
+      )) as unknown as Actor.Client<Actor.OperationsOf<typeof Worker>>
+      const block = yield* Effect.forkChild(
+        client
+          .Talk(1)
+          .pipe(Dialog.use((talk) => Effect.andThen(talk.cancel, Stream.runCollect(talk.messages))))
+      )
+      const payload = new TextEncoder().encode("7")
+      const { id } = yield* peer.nextOf("Open")
+      yield* peer.say({ _tag: "Started", id, window: { items: 1, bytes: 1 }, payload })
+      yield* peer.nextOf("Cancel")
+      yield* peer.say({ _tag: "Item", id, payload }, { _tag: "Item", id, payload })
+      yield* peer.say({ _tag: "Exit", id, exit: "success", cancelSeen: false, hops: [], payload })
+      expect(yield* Fiber.join(block)).toEqual([])
+    })
+  )
+
   settling("messages end at once, also for what the callee still sends while it ends", () =>
     Effect.gen(function* () {
       const pair = yield* connect(
@@ -285,6 +309,79 @@ describe("after cancel", () => {
         )
       )
       expect(taken).toBeLessThan(61)
+    })
+  )
+})
+
+describe("an Open that is cancelled under way", () => {
+  const Store = Rpc.make("Store", { payload: Schema.String, success: Schema.Int })
+  class Keeper extends Actor.make("Keeper", [Store]) {}
+
+  settling(
+    "is given up between its parts: nothing follows the Cancel, and the Exit is waited for",
+    () =>
+      Effect.gen(function* () {
+        const gate = Latch.makeUnsafe(true)
+        const peer = yield* RawPeer.connect("dialled", { gate })
+        const client = (yield* makeClient(
+          Keeper,
+          peer.session,
+          { path: "raw", incarnation: "raw" },
+          lifeOf("caller")
+        )) as unknown as Actor.Client<Actor.OperationsOf<typeof Keeper>>
+        gate.closeUnsafe()
+        const call = yield* Effect.forkChild(client.Store("x".repeat(1_000_000)), {
+          startImmediately: true
+        })
+        yield* settle
+        call.interruptUnsafe()
+        yield* settle
+        gate.openUnsafe()
+        yield* settle
+        expect(call.pollUnsafe()).toBeUndefined()
+        // One write was with the socket; then comes the Cancel, and nothing more.
+        const said: Array<string> = []
+        while (said.at(-1) !== "Cancel") said.push((yield* peer.next)?._tag ?? "end")
+        expect(new Set(said.slice(0, -1))).toEqual(new Set(["More"]))
+        expect(said.length).toBeLessThan(5)
+        yield* peer.say({ _tag: "Ping" })
+        expect((yield* peer.next)?._tag).toBe("Pong")
+        yield* peer.say({
+          _tag: "Exit",
+          id: 1,
+          exit: "cancelled",
+          cancelSeen: true,
+          hops: [],
+          payload: new Uint8Array(0)
+        })
+        expect(Exit.isFailure(yield* Fiber.await(call))).toBe(true)
+        expect(peer.session.dialogs).toBe(0)
+      })
+  )
+
+  settling("and is complete, but not yet understood, is answered, and its handler never runs", () =>
+    Effect.gen(function* () {
+      const Late = Schema.Int.pipe(
+        Schema.decodeTo(Schema.Int, {
+          decode: SchemaGetter.transformEffect((n) => Effect.as(Effect.sleep("1 second"), n)),
+          encode: SchemaGetter.passthrough()
+        })
+      )
+      const Slow = Rpc.make("Slow", { payload: Late, success: Schema.Int })
+      class Thinker extends Actor.make("Thinker", [Slow]) {}
+      let ran = 0
+      const pair = yield* connect(
+        Thinker,
+        Thinker.toLayer({ Slow: () => Effect.sync(() => ++ran) })
+      )
+      const call = yield* Effect.forkChild(pair.client.Slow(1), { startImmediately: true })
+      yield* settle
+      expect(pair.callee.dialogs).toBe(1)
+      yield* Fiber.interrupt(call)
+      expect(pair.callee.dialogs).toBe(0)
+      yield* TestClock.adjust("1 second")
+      expect(ran).toBe(0)
+      expect(pair.count("Exit")).toBe(1)
     })
   )
 })

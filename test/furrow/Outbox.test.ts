@@ -270,6 +270,13 @@ describe("the window for Opens", () => {
     expect(outbox.ready).toBe(false)
     outbox.grantOpens(2)
     expect(take()).toEqual([["Open", 3, 4]])
+
+    // What was short and is given up keeps nobody waiting for it.
+    const short = laneWith(outbox, undefined, opening(3))
+    outbox.drop(short)
+    outbox.grantOpens(60)
+    laneWith(outbox, undefined, opening(7))
+    expect(take()).toEqual([["Open", 4, 7]])
   })
 
   it("of any values, given back in any pieces, never holds more than itself and one, and starves none", () => {

@@ -3,6 +3,7 @@
  * read as it is.
  */
 import * as Effect from "effect/Effect"
+import type * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { Codec, Framing, Protocol } from "furrow/protocol"
@@ -35,20 +36,25 @@ export const hello: Protocol.FrameOf<"Hello"> = {
   settings: Protocol.DefaultSettings
 }
 
+const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Socket.Socket =>
+  gate === undefined
+    ? socket
+    : Socket.make({
+        reader: socket.reader,
+        writer: Effect.map(socket.writer, (writer) => ({
+          ...writer,
+          write: (chunk) => Effect.andThen(gate.await, writer.write(chunk))
+        }))
+      })
+
 const settingsOf = (own: Partial<Protocol.Settings> | undefined): Protocol.Settings =>
   Object.assign({}, Protocol.DefaultSettings, own)
 
-/** Opens a connection with a session at one end, for the length of the scope. The session has the role given. */
-export const connect = (
-  role: "dialled" | "accepted",
-  options?: {
-    readonly settings?: Partial<Protocol.Settings>
-    readonly peerSettings?: Partial<Protocol.Settings>
-  }
-): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
+/** One end of a connection, played by hand for the length of the scope. */
+export const over = (
+  own: Socket.Socket
+): Effect.Effect<Omit<RawPeer, "session">, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
-    const connection = MemorySocket.make()
-    const own = connection[role === "dialled" ? "accepted" : "dialled"]
     const writer = yield* own.writer
     const pull = yield* Socket.readerBytes(own)
     const frames: Array<Protocol.Frame> = []
@@ -80,10 +86,26 @@ export const connect = (
             ? Effect.succeed(frame as Protocol.FrameOf<Tag>)
             : nextOf(tag)
       )
+    return { say, write, next, nextOf }
+  })
 
+/** Opens a connection with a session at one end, for the length of the scope. The session has the role given. */
+export const connect = (
+  role: "dialled" | "accepted",
+  options?: {
+    readonly settings?: Partial<Protocol.Settings>
+    readonly peerSettings?: Partial<Protocol.Settings>
+    /** What the session writes is taken one write at a time, as often as this is open. */
+    readonly gate?: Latch.Latch
+  }
+): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const connection = MemorySocket.make()
+    const own = connection[role === "dialled" ? "accepted" : "dialled"]
+    const { next, nextOf, say, write } = yield* over(own)
     yield* say({ ...hello, settings: settingsOf(options?.peerSettings) })
     const session = yield* Session.make({
-      socket: connection[role],
+      socket: gated(connection[role], options?.gate),
       role,
       hello: {
         ...hello,

@@ -14,12 +14,14 @@ import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
 import nurseries from "../contract/Nurseries.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
+import worlds from "../contract/Worlds.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
 for (const suite of [
   spawning,
   nurseries,
   ladder,
+  worlds,
   calls,
   oneShots,
   streams,

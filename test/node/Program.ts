@@ -59,8 +59,18 @@ export const start = (
               child[name].off("data", look)
               resume(Effect.succeed(match))
             }
+            const ended = () =>
+              resume(
+                Effect.die(
+                  new Error(
+                    `it ended without ${String(pattern)}: ${written.stdout}${written.stderr}`
+                  )
+                )
+              )
             child[name].on("data", look)
             look()
+            if (child.exitCode !== null || child.signalCode !== null) ended()
+            else child.once("close", ended)
           }),
         ended: Effect.promise(() => ended)
       }

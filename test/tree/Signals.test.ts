@@ -77,7 +77,7 @@ for (const [signal, code] of signals) {
         const ended = yield* program.ended
         assert(!pids.some(isAlive))
         expect(ended.code).toBe(code)
-        const own = ended.stderr.split("\n").filter((line) => !line.startsWith("["))
+        const own = ended.stderr.split("\n").filter((line) => !line.startsWith("[root/"))
         expect(times(own.join("\n"), "the root's own finalizer")).toBe(1)
         expect(own.join("\n")).toContain("the finalizer far below")
         expect(own.join("\n")).toContain("root/above/below")

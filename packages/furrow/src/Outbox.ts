@@ -107,20 +107,15 @@ export class Outbox {
     const inRing = this.ring.indexOf(lane)
     if (inRing >= 0) this.ring.splice(inRing, 1)
     const inWaiting = this.waiting.indexOf(lane)
-    if (inWaiting >= 0) {
-      this.waiting.splice(inWaiting, 1)
-      this.grantOpens(0)
-    } else if (first?.lane === "open") {
-      // What the peer never gets, it never gives back.
-      this.grantOpens(first.payload.length - first.offset)
-    }
+    if (inWaiting >= 0) this.waiting.splice(inWaiting, 1)
+    // What the peer never gets, it never gives back.
+    else if (first?.lane === "open") this.grantOpens(first.payload.length - first.offset)
   }
 
   /** There is room for this many more bytes of Open payloads: the peer has said so, or they were given up. */
   grantOpens(bytes: number): void {
     this.room.giveBack(bytes)
     const waiting = this.waiting
-    if (waiting.length === 0) return
     this.waiting = []
     this.shortest = Infinity
     for (const lane of waiting) this.begin(lane)

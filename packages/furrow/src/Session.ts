@@ -658,7 +658,8 @@ export const make = (
     const writerScope = yield* Scope.fork(yield* Effect.scope)
     const writer = yield* Scope.provide(options.socket.writer, writerScope)
     const pull = yield* Socket.readerBytes(options.socket)
-    yield* writer.write(join([Codec.json.encodeFrame(options.hello)]))
+    // Whoever takes no more bytes may still have said something.
+    yield* Effect.ignore(writer.write(join([Codec.json.encodeFrame(options.hello)])))
     const deframer = new Deframer()
     const bodies: Array<Uint8Array> = []
     while (bodies.length === 0) {

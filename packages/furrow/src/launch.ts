@@ -217,7 +217,9 @@ export const launch = (
       const failure = (said: Frame | Session.SessionEnd) =>
         said._tag === "StartFailed"
           ? RootCause.decode(session.codec, path, said.payload)
-          : causeOf(said as Session.SessionEnd, session, path)
+          : said._tag === "Violation"
+            ? Effect.succeed(Cause.die(said.violation))
+            : causeOf(said as Session.SessionEnd, session, path)
       /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
       const end = Effect.gen(function* () {
         session.stoppedBy = refOf(life)
