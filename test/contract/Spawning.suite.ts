@@ -389,6 +389,44 @@ export default (world: World): void => {
         })
       ))
 
+    it("what fails while an actor is ended that never came up is told, too", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const spawn = (startTimeout: "1 hour" | "300 millis") =>
+            Effect.forkChild(
+              Effect.exit(
+                Nursery.spawn(Worker, {
+                  ...main,
+                  arguments: { build: "hang", file: observer.file, dies: "at its end" },
+                  startTimeout
+                })
+              ),
+              { startImmediately: true }
+            )
+          const late = yield* spawn("300 millis")
+          yield* observer.until("Worker is being built")
+          yield* elapse("300 millis")
+          const [timeout, first, ...others] = reasonsOf(yield* Fiber.join(late))
+          assert(timeout instanceof SpawnError && timeout.reason._tag === "StartTimeout")
+          assert(first instanceof ActorCrashed)
+          expect(first.message).toContain("at its end")
+          expect(others).toEqual([])
+          const left = yield* spawn("1 hour")
+          yield* Observer.until(
+            world,
+            () => observer.lines().filter((line) => line.endsWith("being built")).length === 2,
+            () => observer.lines().join()
+          )
+          yield* Fiber.interrupt(left)
+          const [interrupt, second, ...more] = reasonsOf(yield* Fiber.await(left))
+          expect(interrupt).toBe("interrupt")
+          assert(second instanceof ActorCrashed)
+          expect(second.message).toContain("at its end")
+          expect(more).toEqual([])
+        })
+      ))
+
     it("an actor of an actor that does not come up fails both, by name", () =>
       Nursery.run(
         Effect.gen(function* () {

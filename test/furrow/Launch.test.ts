@@ -301,7 +301,7 @@ describe("a spawn that is interrupted", () => {
     })
   )
 
-  it.effect("while the Layer is built asks it to end, and what fails then is not lost", () =>
+  it.effect("while the Layer is built asks it to end, and walks the ladder", () =>
     Effect.gen(function* () {
       const { done, spawn } = yield* spawning(({ peer }) =>
         Effect.gen(function* () {

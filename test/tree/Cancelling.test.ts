@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { isAlive } from "../node/Pids.ts"
+import { isAlive, untilDead } from "../node/Pids.ts"
 import { start } from "../node/Program.ts"
 
 const family = "../../tree/fixtures/family.ts"
@@ -82,5 +82,18 @@ it.live(
         expect(code).toBe(expected)
         assert(!existsSync(file))
       }
+    })
+)
+
+it.live(
+  "an actor that has lost its parent ends within its grace, whatever its finalizers take",
+  () =>
+    Effect.gen(function* () {
+      const root = yield* start(family, ["slow below"])
+      const slow = pidOf(yield* root.until("stdout", /slow (\d+)/))
+      const child = pidOf(yield* root.until("stdout", /child (\d+)/))
+      process.kill(child, "SIGKILL")
+      expect((yield* root.ended).code).toBe(1)
+      yield* untilDead(slow)
     })
 )

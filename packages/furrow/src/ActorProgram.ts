@@ -35,15 +35,24 @@ export type LifeEnd =
 /**
  * Lives one life of an actor over a connection to whoever spawned it. Ends when it is told to stop, when the connection
  * is lost, or when the actor fails; by then every finalizer has run and every child is gone. Interrupting it ends the
- * actor in the same order; for its owner that is a crash. Nobody else may ever have had the incarnation.
+ * actor in the same order; for its owner that is a crash.
  */
 export const live = <R>(
   program: Program<R>,
   socket: Socket.Socket,
-  incarnation: string = crypto.randomUUID()
+  options?: {
+    /** Nobody else may ever have had it. Defaults to a random UUID. */
+    readonly incarnation?: string
+    /**
+     * An actor whose connection has ended has nobody left who would lose patience with it: this runs when it has not
+     * ended within its grace, and is to end it by force. Defaults to waiting.
+     */
+    readonly lastResort?: Effect.Effect<void>
+  }
 ): Effect.Effect<LifeEnd, never, R> =>
   Effect.gen(function* () {
     const { actor } = program
+    const incarnation = options?.incarnation ?? crypto.randomUUID()
     const made = yield* Effect.exit(
       Session.make({
         socket,
@@ -77,7 +86,14 @@ export const live = <R>(
       ancestors: first.ancestors
     })
     return yield* Effect.provideContext(
-      inOrder(program, session, life, first, Deferred.await(stop)),
+      inOrder(
+        program,
+        session,
+        life,
+        first,
+        Deferred.await(stop),
+        options?.lastResort ?? Effect.void
+      ),
       Context.make(ParentSession, { session, life }).pipe(
         Context.add(References.MinimumLogLevel, first.logLevel as LogLevel.LogLevel)
       )
@@ -90,10 +106,16 @@ const inOrder = (
   session: Session.Session,
   life: Life.Life,
   start: FrameOf<"Start">,
-  stop: Effect.Effect<FrameOf<"Stop">>
+  stop: Effect.Effect<FrameOf<"Stop">>,
+  lastResort: Effect.Effect<void>
 ): Effect.Effect<LifeEnd, never, unknown> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
+      // Nobody above is left who would lose patience: it is lost here.
+      yield* Effect.forkChild(
+        session.end.pipe(Effect.andThen(Effect.sleep(start.grace)), Effect.andThen(lastResort)),
+        { startImmediately: true }
+      )
       const told = Deferred.makeUnsafe<void>()
       const running = yield* Effect.forkChild(
         restore(runIn(life, Effect.scoped(serve(program, session, life, start, told)))),

@@ -26,6 +26,7 @@ import type { Spawner } from "furrow/Spawner"
 import { basename } from "node:path"
 import { report } from "./internal/Report.ts"
 import { exitFlushed, runMain as runMainFiber } from "./internal/Signals.ts"
+import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as NodeSpawner from "./NodeSpawner.ts"
 
@@ -158,11 +159,17 @@ const endLife = (actor: string, end: ActorProgram.LifeEnd): number => {
   }
 }
 
+/** Ends this actor, its programs and everything below it, now. Actors lead the group they are in. */
+const endByForce = Effect.sync(() => {
+  ProcessGroups.killAll()
+  process.kill(0, "SIGKILL")
+})
+
 const runActor = (program: Program<Services>, defaultMain: URL | undefined): void =>
   runMainFiber(
     Effect.gen(function* () {
       const socket = yield* WireFd.open()
-      return yield* ActorProgram.live(program, socket)
+      return yield* ActorProgram.live(program, socket, { lastResort: endByForce })
     }).pipe(
       Effect.scoped,
       Effect.provide(actorLayer),

@@ -143,7 +143,9 @@ export const layer = (
             Context.add(CurrentHub, makeHub())
           )
           const incarnation = crypto.randomUUID()
-          const fiber = Effect.runForkWith(context)(live(program, connection.accepted, incarnation))
+          const fiber = Effect.runForkWith(context)(
+            live(program, connection.accepted, { incarnation })
+          )
           const inhabitant: Inhabitant = {
             actor: { path: request.path, incarnation },
             sever: connection.sever,
