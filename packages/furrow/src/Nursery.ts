@@ -456,7 +456,7 @@ export const spawn = <Name extends string, Ops extends Rpc.Any, Args extends Sch
 ): Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.map(
-      start(actor as unknown as AnyDefinition, options ?? {}, "daemon", restore),
+      start(actor, options ?? {}, "daemon", restore),
       ({ portal }) => portal as Portal<Ops>
     )
   ) as Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
@@ -540,7 +540,7 @@ export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Sch
     Effect.uninterruptibleMask((restore) =>
       Effect.acquireRelease(
         Effect.map(
-          start(actor as unknown as AnyDefinition, parameters[0] ?? {}, "daemon", restore),
+          start(actor, parameters[0] ?? {}, "daemon", restore),
           ({ portal }) => portal as Portal<Ops>
         ),
         (portal) => portal.stop

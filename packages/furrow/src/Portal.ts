@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
-import type { AnyDefinition, Client, Definition, Portal, Self } from "./Actor.ts"
+import type { Client, Definition, Portal, Self } from "./Actor.ts"
 import type { Life } from "./Life.ts"
 import { makeClient } from "./Routers.ts"
 import type { Session } from "./Session.ts"
@@ -51,7 +51,7 @@ export const parent = <Name extends string, Ops extends Rpc.Any, Args extends Sc
       )
     }
     return Effect.map(
-      makeClient(actor as unknown as AnyDefinition, above.session, ref, above.life),
+      makeClient(actor, above.session, ref, above.life),
       (client) => ({ client: client as Client<Ops>, actor: ref })
     )
   })
