@@ -50,8 +50,8 @@ export const parent = <Name extends string, Ops extends Rpc.Any, Args extends Sc
         )
       )
     }
-    return Effect.map(
-      makeClient(actor, above.session, ref, above.life),
-      (client) => ({ client: client as Client<Ops>, actor: ref })
-    )
+    return Effect.map(makeClient(actor, above.session, ref, above.life), (client) => ({
+      client: client as Client<Ops>,
+      actor: ref
+    }))
   })
