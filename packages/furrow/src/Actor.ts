@@ -147,7 +147,7 @@ export interface Portal<Ops extends Rpc.Any> {
   readonly pid: number | undefined
   /**
    * Ends the actor: asks it, then walks the ladder, and waits until it is gone and reaped. Asked twice, or of an actor
-   * that is gone, it does nothing more.
+   * that is gone, it does nothing more. Whoever stops waiting does not keep the actor from ending.
    */
   readonly stop: Effect.Effect<void>
   /** Waits until the actor is gone and reaped: how it ended. */

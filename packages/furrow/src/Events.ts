@@ -33,7 +33,7 @@ export type Event =
       readonly stage: LadderStage
       readonly exit: ProcessExit
     }
-  /** A child is gone that had not been asked to end. */
+  /** A child is gone that had not been asked to end, or that failed while it did. */
   | { readonly _tag: "Crashed"; readonly actor: ActorRef; readonly cause: CrashCause }
   /** A child knows operations in another shape than this process does. */
   | {

@@ -29,6 +29,7 @@ import { RequestId } from "effect/rpc/RpcMessage"
 import type { FromServer, Request as RpcRequest } from "effect/rpc/RpcMessage"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Schema from "effect/Schema"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -590,7 +591,8 @@ export const makeClient = (
           return restore(
             Effect.suspend(
               () => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
-            )
+              // The router, interrupted between its first two steps, would interrupt a fiber that it has not started.
+            ).pipe(Effect.provideService(Scheduler.PreventSchedulerYield, true))
           ).pipe(
             Effect.catchCause((cause) =>
               Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>

@@ -168,7 +168,7 @@ export class CrashCause extends Schema.Class<CrashCause>("CrashCause")({
   }
 }
 
-/** An actor of a nursery ended without having been asked to, and the block has ended with it. */
+/** An actor of a nursery ended without having been asked to, or failed while it did, and the block has ended with it. */
 export class ActorCrashed extends Schema.TaggedError<ActorCrashed>()("ActorCrashed", {
   actor: ActorRef,
   cause: CrashCause

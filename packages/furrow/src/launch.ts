@@ -349,9 +349,11 @@ const watch = (
       // Its last words may still be on their way.
       yield* Effect.timeoutOption(session.end, LossPatience)
       session.lose("the process is gone")
-      const cause = yield* causeOf(yield* session.end, session, ref.path)
-      // It was asked to end, and failed while it did, or was kept from it: nobody else will tell of that.
-      const undone = stage === "asked" && (exit.signal !== undefined || (exit.code ?? 0) !== 0)
+      const end = yield* session.end
+      const cause = yield* causeOf(end, session, ref.path)
+      // It was asked to end, and failed while it did, or was kept from it: nobody else will tell of that. Who ends in
+      // order says so.
+      const undone = stage === "asked" && end._tag !== "Bye"
       if (cause === undefined && !undone) return yield* over({ _tag: "Stopped", stage, exit })
       const stderr = yield* spawned.stderrTail
       return yield* crashed({
