@@ -13,6 +13,7 @@ import { Mood, Secret, Worker } from "./fixtures/Worker.ts"
 import * as Observer from "./Observer.ts"
 import { events, only } from "./Watching.ts"
 import type { World } from "./World.ts"
+import { spawnSync } from "node:child_process"
 
 export default (world: World): void => {
   const { can, elapse, isGone, it, main, name } = world
@@ -45,6 +46,19 @@ export default (world: World): void => {
           const two = yield* Nursery.call(Worker, ({ Who }) => Who(), plain)
           expect(one.path).toBe(two.path)
           expect(one.incarnation).not.toBe(two.incarnation)
+        })
+      ))
+
+    it("OPS-1 the list of processes shows an actor by its path and role, and nobody else like that", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          // A fiber stands in no list of processes.
+          if (!can.processes) return
+          const worker = yield* Nursery.spawn(Worker, { ...plain, name: "shown" })
+          const shown = (pid: number) =>
+            spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout
+          expect(shown(worker.pid!)).toContain("furrow:root/shown")
+          expect(shown(process.pid)).not.toContain("furrow:")
         })
       ))
 
@@ -122,6 +136,7 @@ export default (world: World): void => {
       Effect.gen(function* () {
         const seen = yield* events
         const observer = yield* Observer.make(world)
+        const body: Array<string> = []
         const block = yield* Effect.forkChild(
           Effect.exit(
             Nursery.run(
@@ -136,13 +151,15 @@ export default (world: World): void => {
                 const error = only(yield* Fiber.join(hang))
                 assert(error instanceof PortalError && error.reason instanceof Disconnected)
                 return yield* Effect.never
-              })
+              }).pipe(Effect.onInterrupt(() => Effect.sync(() => void body.push("interrupted"))))
             )
           )
         )
-        // Calls wait this long for the exit, and the ladder for an actor that has lost its parent.
+        yield* observer.until("Worker hangs")
+        // So long, calls wait for the exit. Nobody waits for the end of the actor.
         yield* elapse("100 millis")
-        yield* elapse("100 millis")
+        expect(body).toEqual(["interrupted"])
+        expect(observer.lines().at(-1)).toBe("Worker ends")
         yield* elapse("1 second")
         const error = only(yield* Fiber.join(block))
         assert(error instanceof ActorCrashed)
