@@ -20,25 +20,17 @@ import * as Scope from "effect/Scope"
 import type { ProcessExit } from "furrow/ProcessExit"
 import { Spawner } from "furrow/Spawner"
 import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawner"
-import { LimitReached, SpawnError, StartFailed } from "furrow/TreeError"
-import { statSync } from "node:fs"
-import { resolve } from "node:path"
-import { fileURLToPath } from "node:url"
+import { LimitReached, SpawnError } from "furrow/TreeError"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
+import * as MainModule from "./internal/MainModule.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import { settle } from "./internal/Settle.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as WirePipe from "./internal/WirePipe.ts"
 
-/** Stands in front of an actor's name in the arguments of its process; never in the environment, which leaks. */
-export const RolePrefix = "furrow:"
-
-/** The module that runs every actor spawned without a `main`; set by `NodeActor.main`. Defaults to none. */
-export const DefaultMain = Context.Reference<URL | undefined>("furrow/NodeSpawner/DefaultMain", {
-  defaultValue: () => undefined
-})
+export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
 
 /**
  * How long the programs that an actor has left behind in its process group may take to end after SIGTERM, before
@@ -55,41 +47,6 @@ const OutputTime = 200
 // What is asked for
 // ---------------------------------------------------------------------------------------------------------------------
 
-const startFailed = (request: SpawnRequest, cause: Cause.Cause<unknown>): SpawnError =>
-  new SpawnError({ actor: request.path, reason: new StartFailed({ cause, stderr: "" }) })
-
-const refuse = (request: SpawnRequest, message: string): Effect.Effect<never, SpawnError> =>
-  Effect.fail(startFailed(request, Cause.fail(new Error(message))))
-
-/** The file of the module that is to run the actor, or what is wrong with it. */
-const findMain = Effect.fnUntraced(function* (
-  request: SpawnRequest
-): Effect.fn.Return<string, SpawnError> {
-  const name = request.actor.actorName
-  const main = request.options.main ?? (yield* DefaultMain)
-  if (main === undefined) {
-    return yield* refuse(
-      request,
-      `No module is known that runs it: give "main" when spawning (main: new URL("./${name.toLowerCase()}.main.ts", import.meta.url)), or run the program with NodeActor.main`
-    )
-  }
-  const url = typeof main === "string" && URL.canParse(main) ? new URL(main) : main
-  if (typeof url !== "string" && url.protocol === "data:") {
-    return yield* refuse(
-      request,
-      `Its "main" is a data: URL, which no process can be started with. A bundler has put the module into the bundle; give it each main as an entry of its own, or run the program with NodeActor.main`
-    )
-  }
-  if (typeof url !== "string" && url.protocol !== "file:") {
-    return yield* refuse(request, `Its "main" is no file: ${url.href}`)
-  }
-  const file = typeof url === "string" ? resolve(url) : fileURLToPath(url)
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
-    return yield* refuse(request, `Its "main" does not exist: ${file}`)
-  }
-  return file
-})
-
 const makeArguments = (request: SpawnRequest, main: string): Array<string> => {
   const { execArgv, gid, memory, title, uid } = request.options
   return [
@@ -99,7 +56,7 @@ const makeArguments = (request: SpawnRequest, main: string): Array<string> => {
     ...NodeFlags.memoryFlag(memory),
     NodeFlags.titleFlag(title ?? `furrow:${request.path}`),
     main,
-    `${RolePrefix}${request.actor.actorName}`
+    `${MainModule.RolePrefix}${request.actor.actorName}`
   ]
 }
 
@@ -151,7 +108,7 @@ const systemCode = (error: unknown): string | undefined => {
 
 const toSpawnError = (request: SpawnRequest, cause: Cause.Cause<PlatformError>): SpawnError => {
   const code = systemCode(Cause.squash(cause))
-  if (code === undefined || !NoRoom.has(code)) return startFailed(request, cause)
+  if (code === undefined || !NoRoom.has(code)) return MainModule.startFailed(request, cause)
   return new SpawnError({
     actor: request.path,
     reason: new LimitReached({ detail: `the system has no room for one more process (${code})` })
@@ -177,12 +134,12 @@ const spawn = Effect.fnUntraced(function* (
   request: SpawnRequest
 ): Effect.fn.Return<Spawned, SpawnError, Scope.Scope> {
   if (process.platform === "win32") {
-    return yield* refuse(
+    return yield* MainModule.refuse(
       request,
       "Actors as processes run on Linux and macOS; on Windows, use the test world"
     )
   }
-  const main = yield* findMain(request)
+  const main = yield* MainModule.find(request)
   const command = makeCommand(request, main, yield* GroupGrace)
   const scope = yield* Effect.scope
 
