@@ -12,6 +12,8 @@ const root = { path: "root", incarnation: "1" }
 const shop = { path: "root/shop", incarnation: "2" }
 const stderr = "TypeError: x is not a function\n    at file.ts:3:1\n"
 
+const heapFull = { _tag: "OutOfMemory", of: "heap", limit: 64 } as const
+
 const portal = (reason: P.PortalErrorReason, operation?: string) =>
   new P.PortalError({
     actor: "root/counter",
@@ -60,6 +62,10 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
     portal(new P.Revoked()),
     `"root/counter" cannot be used any more: the owner of this capability took it back.`
   ],
+  [
+    portal(new P.Disconnected({ crash: { signal: "SIGABRT", death: heapFull } }), "Increment"),
+    `Increment has no answer, because the process of "root/counter" ran out of memory and was ended by SIGABRT: its heap was full at its limit of 64 MiB, which the spawn option "memory" raises. It may or may not have been carried out; start over with a new portal.`
+  ],
   // --- whoever spawns ------------------------------------------------------------------------------------------------
   [
     spawn(new T.StartFailed({ cause: Cause.empty, exit: { code: 2 }, stderr })),
@@ -99,6 +105,34 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
   [
     crash({ exit: { code: 3 }, stderr }),
     `The actor "root/shop" crashed: its process exited with code 3.\nIts last words on stderr:\n${stderr.trimEnd()}`
+  ],
+  [
+    crash({ exit: { signal: "SIGABRT", death: heapFull }, stderr: "<--- Last few GCs --->" }),
+    `The actor "root/shop" crashed: its process ran out of memory and was ended by SIGABRT: its heap was full at its limit of 64 MiB, which the spawn option "memory" raises.`
+  ],
+  [
+    crash({ exit: { code: 1, death: { _tag: "OutOfMemory", of: "heap" } } }),
+    `The actor "root/shop" crashed: its process ran out of memory and exited with code 1: its heap was full, which the spawn option "memory" raises.`
+  ],
+  [
+    crash({ exit: { signal: "SIGKILL", death: { _tag: "OutOfMemory", of: "system" } }, stderr }),
+    `The actor "root/shop" crashed: its process was ended by SIGKILL: the system, or its control group, had run out of memory.\nIts last words on stderr:\n${stderr.trimEnd()}`
+  ],
+  [
+    crash({ exit: { signal: "SIGSEGV", death: { _tag: "RuntimeCrash" } } }),
+    `The actor "root/shop" crashed: its process was ended by SIGSEGV, a crash of its runtime.`
+  ],
+  [
+    crash({ exit: { signal: "SIGABRT", death: { _tag: "RuntimeCrash", said: "no way" } }, stderr }),
+    `The actor "root/shop" crashed: its process was ended by SIGABRT, a crash of its runtime: no way.\nIts last words on stderr:\n${stderr.trimEnd()}`
+  ],
+  [
+    crash({ exit: { code: 143 }, stage: "terminated", detail: "its connection was lost" }),
+    `The actor "root/shop" crashed: its process exited with code 143 (its owner had sent SIGTERM); its connection was lost.`
+  ],
+  [
+    crash({ exit: { signal: "SIGKILL" }, stage: "killed" }),
+    `The actor "root/shop" crashed: its process was ended by SIGKILL (its owner had sent SIGKILL).`
   ],
   [crash({}), `The actor "root/shop" crashed: it ended without being asked to.`],
   [

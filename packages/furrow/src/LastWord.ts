@@ -150,6 +150,7 @@ export const hear = (
       ? failed(new Cancelled({ by: session.stoppedBy }))
       : failed(
           new Disconnected({
+            incarnation: session.peer.incarnation,
             ...(session.crash === undefined ? {} : { crash: session.crash }),
             ...(session.lostDetail === undefined ? {} : { detail: session.lostDetail })
           })

@@ -259,14 +259,12 @@ const tellsOfCrash = (
   failures: ReadonlyArray<Cause.Reason<unknown>>
 ): boolean => {
   const error = errorOf(reason)
-  return (
-    error instanceof PortalError &&
-    error.reason instanceof Disconnected &&
-    failures.some((failure) => {
-      const crash = errorOf(failure)
-      return crash instanceof ActorCrashed && crash.actor.path === error.actor
-    })
-  )
+  if (!(error instanceof PortalError && error.reason instanceof Disconnected)) return false
+  const { incarnation } = error.reason
+  return failures.some((failure) => {
+    const crash = errorOf(failure)
+    return crash instanceof ActorCrashed && crash.actor.incarnation === incarnation
+  })
 }
 
 /** A fork that failed with nothing but what is told already: by crashes in hand, or by the body, which had joined it. */

@@ -7,8 +7,12 @@ import * as Schema from "effect/Schema"
 import { describeExit, ProcessExit } from "./ProcessExit.ts"
 import { ActorRef } from "./protocol/Identity.ts"
 
-/** The connection to the actor is gone; start over with a new one. `crash` says how the process ended, if it is known. */
+/**
+ * The connection to the actor is gone; start over with a new one. `crash` says how the process ended, if it is known,
+ * and `incarnation` which of the lives of that path it was.
+ */
 export class Disconnected extends Schema.TaggedClass<Disconnected>()("Disconnected", {
+  incarnation: Schema.optional(Schema.String),
   crash: Schema.optional(ProcessExit),
   detail: Schema.optional(Schema.String)
 }) {}

@@ -437,6 +437,7 @@ export const makeClient = (
               operation,
               callee.path,
               new Disconnected({
+                incarnation: callee.incarnation,
                 ...(session.crash === undefined ? {} : { crash: session.crash }),
                 detail: session.lostDetail ?? "the connection has ended"
               })

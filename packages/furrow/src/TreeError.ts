@@ -41,8 +41,11 @@ const causeInShort = (cause: Cause.Cause<unknown>): string => {
   return errors.length === 0 ? "it was interrupted" : inShort(Cause.squash(cause)) + others
 }
 
-const lastWords = (stderr: string | undefined): string =>
-  stderr === undefined || stderr.trim() === ""
+/** What it wrote last, below a sentence about its end. A runtime whose heap is full writes nothing but figures. */
+const lastWords = (stderr: string | undefined, exit?: ProcessExit): string =>
+  stderr === undefined ||
+  stderr.trim() === "" ||
+  (exit?.death?._tag === "OutOfMemory" && exit.death.of === "heap")
     ? ""
     : `\nIts last words on stderr:\n${stderr.trimEnd()}`
 
@@ -109,7 +112,7 @@ const startSentence = (actor: string, reason: SpawnErrorReason): string => {
       if (reason.exit !== undefined) parts.push(`its process ${describeExit(reason.exit)}`)
       const why = parts.length === 0 ? "" : `: ${parts.join("; ")}`
       // What it could still say itself says more than what it wrote, which was passed on already.
-      return `The actor "${actor}" did not start${why}.${told ? "" : lastWords(reason.stderr)}`
+      return `The actor "${actor}" did not start${why}.${told ? "" : lastWords(reason.stderr, reason.exit)}`
     }
     case "HandshakeTimeout":
       return `The process of "${actor}" did not say hello within ${reason.waited} ms and was ended. Does its main module call NodeActor.runMain (or NodeActor.main) with this actor's program? If it only needs longer, raise "helloTimeout".${lastWords(reason.stderr)}`
@@ -145,6 +148,19 @@ export const LadderStage = Schema.Literals(["asked", "terminated", "killed"])
 /** See the schema. */
 export type LadderStage = typeof LadderStage.Type
 
+/** What its owner had done to a process that did not end when it was asked to. */
+const sentBy = (stage: LadderStage | undefined): string => {
+  switch (stage) {
+    case undefined:
+    case "asked":
+      return ""
+    case "terminated":
+      return " (its owner had sent SIGTERM)"
+    case "killed":
+      return " (its owner had sent SIGKILL)"
+  }
+}
+
 /**
  * Why an actor is gone. `exit` is how its process ended, `cause` what its root failed with, if it could still say so,
  * `stderr` the last of what it wrote there (at most 16 KiB), `stage` the stage of the ladder that ended it, `detail`
@@ -161,7 +177,9 @@ export class CrashCause extends Schema.Class<CrashCause>("CrashCause")({
   override toString(): string {
     const parts: Array<string> = []
     if (this.cause !== undefined) parts.push(causeInShort(this.cause))
-    if (this.exit !== undefined) parts.push(`its process ${describeExit(this.exit)}`)
+    if (this.exit !== undefined) {
+      parts.push(`its process ${describeExit(this.exit)}${sentBy(this.stage)}`)
+    }
     if (this.detail !== undefined) parts.push(this.detail)
     if (parts.length === 0) parts.push("it ended without being asked to")
     return parts.join("; ")
@@ -175,7 +193,8 @@ export class ActorCrashed extends Schema.TaggedError<ActorCrashed>()("ActorCrash
 }) {
   override get message() {
     // What it could still say itself says more than what it wrote, which was passed on already.
-    const words = this.cause.cause === undefined ? lastWords(this.cause.stderr) : ""
+    const { cause, exit, stderr } = this.cause
+    const words = cause === undefined ? lastWords(stderr, exit) : ""
     return `The actor "${this.actor.path}" crashed: ${String(this.cause)}.${words}`
   }
 }

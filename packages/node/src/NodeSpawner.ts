@@ -8,6 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -23,7 +24,9 @@ import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawn
 import { LimitReached, SpawnError } from "furrow/TreeError"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
+import * as Death from "./internal/Death.ts"
 import * as MainModule from "./internal/MainModule.ts"
+import { memoryKills } from "./internal/MemoryKills.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import { settle } from "./internal/Settle.ts"
@@ -42,6 +45,9 @@ export const GroupGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/
 
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
 const OutputTime = 200
+
+/** The same where callers wait to be told why it died, in milliseconds. Others may hold its stderr open. */
+const LastWordsTime = 50
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is asked for
@@ -147,18 +153,19 @@ const spawn = Effect.fnUntraced(function* (
   // the number of the group, does so while nobody else can have that number.
   const processScope = yield* Scope.make()
   const pipes = yield* Scope.make()
+  const diedOfMemory = memoryKills.begin()
   const handle = yield* spawner.spawn(command).pipe(
     Scope.provide(processScope),
     Effect.catchCause((cause) => Effect.fail(toSpawnError(request, cause)))
   )
-  const exit = awaitExit(handle)
+  const reaped = awaitExit(handle)
   const group: ProcessGroups.ProcessGroup = {
     pid: handle.pid,
     isRunning: () => Effect.runSync(Effect.orElseSucceed(handle.isRunning, () => false))
   }
   ProcessGroups.add(group)
   const endGroup = yield* Effect.cached(Scope.close(processScope, Exit.void))
-  const watching = yield* exit.pipe(
+  const watching = yield* reaped.pipe(
     Effect.andThen(endGroup),
     Effect.ensuring(Effect.sync(() => ProcessGroups.remove(group))),
     Effect.forkDetach({ startImmediately: true, uninterruptible: true })
@@ -177,6 +184,23 @@ const spawn = Effect.fnUntraced(function* (
     output("stderr")
   ]).pipe(Scope.provide(pipes))
 
+  let killed = false
+  const exit = Deferred.makeUnsafe<ProcessExit>()
+  yield* reaped.pipe(
+    Effect.tap((how) =>
+      Death.maySpeak(how) ? settle(stderr.reading, LastWordsTime) : Effect.void
+    ),
+    Effect.flatMap((how) => {
+      const death = Death.deathOf(how, {
+        stderr: stderr.tail(),
+        heapLimit: request.options.memory,
+        memoryKill: how.signal === "SIGKILL" && !killed && diedOfMemory()
+      })
+      return Deferred.succeed(exit, death === undefined ? how : Object.assign(how, { death }))
+    }),
+    Effect.forkDetach({ startImmediately: true, uninterruptible: true })
+  )
+
   yield* Scope.addFinalizer(
     scope,
     Effect.gen(function* () {
@@ -189,10 +213,13 @@ const spawn = Effect.fnUntraced(function* (
 
   return {
     socket,
-    exit,
+    exit: Deferred.await(exit),
     pid: handle.pid,
     terminate: Effect.sync(() => ProcessGroups.signal(group, "SIGTERM")),
-    kill: Effect.sync(() => ProcessGroups.signal(group, "SIGKILL")),
+    kill: Effect.sync(() => {
+      killed = true
+      ProcessGroups.signal(group, "SIGKILL")
+    }),
     stdout: stdout.stream,
     stderr: stderr.stream,
     stderrTail: Effect.suspend(() =>
