@@ -27,6 +27,30 @@ describe("lines", () => {
     expect(String(lines.flush())).toBe("")
   })
 
+  it("that have a name of somebody below keep it, also if they come in pieces", () => {
+    const lines = new Lines("[a] ", "[a/")
+    const out = ["[a/b] one\n[", "a", "/b", "/c] two\n[ab] three\n[a] four\n[a/"].map((chunk) =>
+      lines.push(Buffer.from(chunk))
+    )
+    expect(Buffer.concat([...out, lines.flush()]).toString()).toBe(
+      "[a/b] one\n[a/b/c] two\n[a] [ab] three\n[a] [a] four\n[a/\n"
+    )
+  })
+
+  it("longer than 64 KiB that were cut below are not cut again", () => {
+    const below = new Lines("[a/b] ", "[a/b/")
+    const above = new Lines("[a] ", "[a/")
+    const long = "x".repeat(3 * LongestLine)
+    const pieces = Buffer.concat([below.push(Buffer.from(long)), below.flush()])
+    const through = Buffer.concat(
+      [1, 7, LongestLine].flatMap((_, at, sizes) => {
+        const from = sizes.slice(0, at).reduce((sum, size) => sum + size, 0)
+        return [above.push(pieces.subarray(from, at === 2 ? undefined : from + sizes[at]!))]
+      })
+    )
+    expect(through.equals(pieces)).toBe(true)
+  })
+
   it("longer than 64 KiB are cut into pieces, between characters", () => {
     const long = `x${"é".repeat(LongestLine)}`
     const pieces = run(long, "\nend\n").split("\n").slice(0, -1)

@@ -17,7 +17,7 @@ describe("a root", () => {
       expect(yield* program.ended).toEqual({
         code: 0,
         signal: null,
-        stdout: "listeners: 1 1 1 0 0 -> 0 0 0 0 0\n",
+        stdout: "listeners: 1 1 1 1 1 1 -> 0 0 0 0 0 0\n",
         stderr: ""
       })
     }).pipe(Effect.scoped)
@@ -132,22 +132,36 @@ describe("output of children", () => {
     Effect.gen(function* () {
       const ended = yield* (yield* Program.start("root.ts", ["lines"])).ended
       expect(ended.stdout).toBe(
-        "[root/obedient] one\n[root/obedient] two\n[root/obedient] three\nlisteners: 1 1 1 0 0 -> 0 0 0 0 0\n"
+        "[root/obedient] one\n[root/obedient] two\n[root/obedient] three\nlisteners: 1 1 1 1 1 1 -> 0 0 0 0 0 0\n"
       )
       expect(ended.stderr).toBe("[root/obedient] four\n")
     }).pipe(Effect.scoped)
   )
 
-  it.live("is dropped when nobody reads ours any more", () =>
+  it.live("F25 that nobody reads ends the root in order, quietly, with 141, as SIGPIPE would", () =>
     Effect.gen(function* () {
       const program = yield* Program.start("root.ts", ["closedOutput"])
       yield* program.until("stderr", /ready/)
       program.process.stdout.destroy()
       program.process.stdin.end()
       const ended = yield* program.ended
-      expect(ended.stderr).toBe("ready\nsurvived\n")
-      expect(ended.code).toBe(0)
+      expect(ended.stderr).toBe("ready\nreleased\n")
+      expect(ended.code).toBe(141)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "F25 that nobody reads is dropped when the program listens for errors of stdout itself",
+    () =>
+      Effect.gen(function* () {
+        const program = yield* Program.start("root.ts", ["closedOutput", "listens"])
+        yield* program.until("stderr", /ready/)
+        program.process.stdout.destroy()
+        program.process.stdin.end()
+        const ended = yield* program.ended
+        expect(ended.stderr).toBe("ready\ntold of EPIPE\nreleased\n")
+        expect(ended.code).toBe(0)
+      }).pipe(Effect.scoped)
   )
 })
 

@@ -24,8 +24,8 @@ import type { Program } from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import type { Spawner } from "furrow/Spawner"
 import { basename } from "node:path"
-import { report } from "./internal/Report.ts"
-import { exitFlushed, runMain as runMainFiber } from "./internal/Signals.ts"
+import { isUnread, report } from "./internal/Report.ts"
+import { exitFlushed, GoneCode, runMain as runMainFiber } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as NodeSpawner from "./NodeSpawner.ts"
@@ -123,6 +123,9 @@ const oneLine = (cause: Cause.Cause<unknown>): string => {
   return first
 }
 
+/** An exception that nobody caught is always told of: no program can know of it. */
+const tell = (exception: unknown): void => report(Cause.die(exception))
+
 const runRoot = <A, E>(
   effect: Effect.Effect<A, E, Services>,
   options: Options | undefined,
@@ -132,7 +135,9 @@ const runRoot = <A, E>(
     effect.pipe(Effect.provide(layer), Effect.provideService(NodeSpawner.DefaultMain, defaultMain)),
     {
       always: false,
+      tell,
       exitCode: (exit) => {
+        if (Exit.isFailure(exit) && isUnread(exit.cause)) return GoneCode
         if (Exit.isFailure(exit) && options?.reportErrors !== false) report(exit.cause)
         let code = 0
         Runtime.defaultTeardown(exit, (own) => {
@@ -177,6 +182,7 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
     ),
     {
       always: true,
+      tell,
       exitCode: (exit) => {
         if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
         report(exit.cause)

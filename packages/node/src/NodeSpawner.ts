@@ -206,6 +206,7 @@ const spawn = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       yield* endGroup
       yield* Fiber.await(watching)
+      for (const output of [stdout, stderr]) output.hurry()
       yield* settle([...stdout.reading, ...stderr.reading], OutputTime)
       yield* Scope.close(pipes, Exit.void)
     })

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { Output } from "furrow/Spawner"
 import type { Writable } from "node:stream"
 import { Lines } from "./Lines.ts"
+import * as Outputs from "./Outputs.ts"
 
 /** How many bytes of last words are kept. */
 const TailSize = 16_384
@@ -28,6 +29,8 @@ export interface ChildOutput {
   readonly tail: () => string
   /** Reads the output; ends when everybody who could write to it is gone. */
   readonly reading: ReadonlyArray<Fiber.Fiber<void>>
+  /** Reads what is left without waiting for those who take it; for when nobody writes any more. */
+  readonly hurry: () => void
 }
 
 /** The last bytes of what went by. */
@@ -49,48 +52,33 @@ class Tail {
   }
 }
 
-interface Guard {
-  readonly onError: () => void
-  users: number
-  broken: boolean
+/** Makes whatever waits go on, once and from then on. */
+class Gate {
+  private isOpen = false
+  private goOn: (() => void) | undefined
+
+  /** Waits until `goOn` is called, or the gate is opened. */
+  wait(start: (goOn: () => void) => void): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const goOn = () => resume(Effect.void)
+      this.goOn = goOn
+      start(goOn)
+      if (this.isOpen) goOn()
+    })
+  }
+
+  open(): void {
+    this.isOpen = true
+    this.goOn?.()
+  }
 }
 
-const guards = new Map<Writable, Guard>()
-
-/**
- * Makes an own output fit to be written to by many: when its reader goes away, what is written is dropped and nobody
- * dies of it. One listener, as long as somebody writes.
- */
-const guarded = (target: Writable): Effect.Effect<Guard, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const known = guards.get(target)
-      if (known !== undefined) {
-        known.users++
-        return known
-      }
-      const guard: Guard = { users: 1, broken: false, onError: () => void (guard.broken = true) }
-      target.on("error", guard.onError)
-      guards.set(target, guard)
-      return guard
-    }),
-    (guard) =>
-      Effect.sync(() => {
-        if (--guard.users > 0) return
-        guards.delete(target)
-        // Node reports a failed write to its callback first and to the listeners afterwards.
-        setImmediate(() => target.off("error", guard.onError))
-      })
-  )
-
-/** Writes whole lines; done when the output has taken them. */
-const write = (target: Writable, guard: Guard, lines: Uint8Array): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (lines.length === 0 || guard.broken || !target.writable) return resume(Effect.void)
-    target.write(lines, () => resume(Effect.void))
-  })
-
-const nothing: ChildOutput = { stream: Stream.empty, tail: () => "", reading: [] }
+const nothing: ChildOutput = {
+  stream: Stream.empty,
+  tail: () => "",
+  reading: [],
+  hurry: () => {}
+}
 
 /** Reads one output of a child from now on, until the scope closes. `label` stands in front of each line. */
 export const make = Effect.fnUntraced(function* <E>(options: {
@@ -103,34 +91,55 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   if (mode === "inherit" || mode === "ignore") return nothing
   const tail = new Tail()
 
+  const gate = new Gate()
+
   if (mode === "pipe") {
-    const queue = yield* Queue.bounded<Uint8Array, Cause.Done>(PipeCapacity)
+    const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+    let taken = () => {}
     const reading = yield* source.pipe(
       Stream.runForEach((chunk) => {
         tail.push(chunk)
-        return Queue.offer(queue, chunk)
+        Queue.offerUnsafe(queue, chunk)
+        return Queue.sizeUnsafe(queue) < PipeCapacity
+          ? Effect.void
+          : gate.wait((goOn) => void (taken = goOn))
       }),
       Effect.ignore,
       Effect.ensuring(Queue.end(queue)),
       Effect.forkScoped({ startImmediately: true })
     )
-    return { stream: Stream.fromQueue(queue), tail: () => tail.text(), reading: [reading] }
+    const stream = Stream.mapArray(Stream.fromQueue(queue), (chunks) => {
+      taken()
+      return chunks
+    })
+    return { stream, tail: () => tail.text(), reading: [reading], hurry: () => gate.open() }
   }
 
-  const guard = yield* guarded(target)
-  const lines = new Lines(`[${options.label}] `)
+  const guarded = yield* Effect.acquireRelease(
+    Effect.sync(() => Outputs.guard(target)),
+    ({ release }) => Effect.sync(release)
+  )
+  const lines = new Lines(`[${options.label}] `, `[${options.label}/`)
+  /** Writes whole lines; done when the output has taken them. */
+  const write = (whole: Uint8Array): Effect.Effect<void> =>
+    whole.length === 0 || guarded.isGone() || !target.writable
+      ? Effect.void
+      : gate.wait((goOn) => void target.write(whole, goOn))
   const reading = yield* source.pipe(
     Stream.runForEachArray((chunks) => {
       for (const chunk of chunks) tail.push(chunk)
-      return write(target, guard, Buffer.concat(chunks.map((chunk) => lines.push(chunk))))
+      return write(Buffer.concat(chunks.map((chunk) => lines.push(chunk))))
     }),
     Effect.ignore,
-    Effect.andThen(Effect.suspend(() => write(target, guard, lines.flush()))),
-    // A reader of ours that has stopped reading holds nobody up.
-    Effect.onInterrupt(() =>
-      Effect.sync(() => void Effect.runFork(write(target, guard, lines.flush())))
-    ),
+    Effect.andThen(Effect.suspend(() => write(lines.flush()))),
+    // Somebody outside of the child's group still has its output.
+    Effect.onInterrupt(() => Effect.sync(() => void Effect.runFork(write(lines.flush())))),
     Effect.forkScoped({ startImmediately: true })
   )
-  return { stream: Stream.empty, tail: () => tail.text(), reading: [reading] }
+  return {
+    stream: Stream.empty,
+    tail: () => tail.text(),
+    reading: [reading],
+    hurry: () => gate.open()
+  }
 })

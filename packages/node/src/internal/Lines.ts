@@ -5,7 +5,7 @@
  * Where the lines go is `ChildOutput`'s.
  */
 
-/** A line longer than this many bytes is passed on in pieces. */
+/** A line that with its name is longer than this many bytes is passed on in pieces. */
 export const LongestLine = 65_536
 
 const NewLine = 10
@@ -17,14 +17,19 @@ const boundary = (bytes: Uint8Array, from: number, at: number): number => {
   return cut > from ? cut : at
 }
 
-/** Cuts bytes into lines: whole ones come out at once, what is left over with the rest of it, or with `flush`. */
+/**
+ * Cuts bytes into lines: whole ones come out at once, what is left over with the rest of it, or with `flush`. Each gets
+ * `prefix` in front, but for one that begins with `named`: it has a name already.
+ */
 export class Lines {
   private readonly prefix: Uint8Array
+  private readonly named: Uint8Array
   private parts: Array<Uint8Array> = []
   private size = 0
 
-  constructor(prefix: string) {
+  constructor(prefix: string, named?: string) {
     this.prefix = Buffer.from(prefix)
+    this.named = Buffer.from(named ?? "")
   }
 
   /** The lines that are complete now, each with its newline. */
@@ -34,8 +39,10 @@ export class Lines {
     for (;;) {
       const newLine = chunk.indexOf(NewLine, from)
       const end = newLine === -1 ? chunk.length : newLine
-      while (this.size + end - from > LongestLine) {
-        const cut = boundary(chunk, from, from + LongestLine - this.size)
+      for (;;) {
+        const longest = this.longest(chunk.subarray(from, end))
+        if (this.size + end - from <= longest) break
+        const cut = boundary(chunk, from, Math.max(from, from + longest - this.size))
         this.emit(out, chunk.subarray(from, cut))
         from = cut
       }
@@ -57,8 +64,23 @@ export class Lines {
     return Buffer.concat(out)
   }
 
+  /** How long the line may become that ends with this: one that is cut here is short enough for whoever names it next. */
+  private longest(last: Uint8Array): number {
+    const own = LongestLine - this.prefix.length
+    return this.size + last.length > own && this.hasName(last) ? LongestLine : own
+  }
+
+  /** Whether the line that ends with this begins with a name. */
+  private hasName(last: Uint8Array): boolean {
+    const { named } = this
+    if (named.length === 0) return false
+    const begin = this.size === 0 ? last : Buffer.concat([...this.parts, last], named.length)
+    return named.every((byte, at) => begin[at] === byte)
+  }
+
   private emit(out: Array<Uint8Array>, last: Uint8Array): void {
-    out.push(this.prefix, ...this.parts, last, Uint8Array.of(NewLine))
+    if (!this.hasName(last)) out.push(this.prefix)
+    out.push(...this.parts, last, Uint8Array.of(NewLine))
     this.parts = []
     this.size = 0
   }

@@ -7,8 +7,26 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import { PlatformError } from "effect/PlatformError"
 import * as Runtime from "effect/Runtime"
 import { ActorCrashed, ForkFailed, SpawnError } from "furrow/TreeError"
+import { isGone } from "./Outputs.ts"
+
+/** Whether a program failed for one reason only: nobody reads its output any more. */
+export const isUnread = (cause: Cause.Cause<unknown>): boolean => {
+  const errors = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  return (
+    errors.length > 0 &&
+    errors.every((reason) => {
+      const error = errorOf(reason)
+      return (
+        error instanceof PlatformError &&
+        (error.reason.module === "Stdio" || error.reason.module === "Terminal") &&
+        isGone(error.reason.cause)
+      )
+    })
+  )
+}
 
 /** Prints a failure once. Interruption alone is not one. */
 export const report = (cause: Cause.Cause<unknown>): void => {

@@ -1,12 +1,14 @@
 /**
- * The main fiber of a process, its signals, and its exit code.
+ * The main fiber of a process, what ends it from outside, and its exit code.
  *
- * Answers for: the first signal ends the program in order, the second at once; the code says which signal it was; and
- * nothing that was written is lost. What the code is otherwise, and what is printed, its caller decides.
+ * Answers for: the first signal ends the program in order, the second at once; so does an exception that nobody caught,
+ * and a reader of stdout that has gone; the code says which it was; and nothing that was written is lost. What the code
+ * is otherwise, and what is printed, its caller decides.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+import * as Outputs from "./Outputs.ts"
 import * as ProcessGroups from "./ProcessGroups.ts"
 
 /** The signals that end a program, with the code that shells expect of one that they ended. */
@@ -14,47 +16,105 @@ const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const
 
-/** Calls back when an output has passed on what was written to it. */
-const flush = (output: NodeJS.WriteStream, done: () => void): void => {
-  if (output.writableLength === 0 || !output.writable) return done()
-  // Its reader may be gone by now; the program has ended, and nobody is left to tell.
-  output.on("error", () => {})
-  output.write("", () => done())
-}
+/** The code of a program that nobody reads any more: what shells expect of one that SIGPIPE has ended. */
+export const GoneCode = 141
+
+/** The code after an exception that nobody caught. */
+const ExceptionCode = 1
+
+/**
+ * The same signal twice within these milliseconds is one that was sent twice: `timeout` signals its child and then the
+ * child's group, a terminal does so together with whoever passes its signals on.
+ */
+const OneAct = 100
+
+/**
+ * How long a program that may not be able to end may take to, in milliseconds: one that did not catch an exception, or
+ * was sent a signal twice at once. The stages of the ladder last 5 seconds.
+ */
+const HurriedTime = 6000
+
+/** How long the outputs of a program that was ended from outside may take to pass on the rest, in milliseconds. */
+const FlushTime = 2000
 
 /** Ends the process when its outputs have passed on what was written to them. */
-export const exitFlushed = (code: number): void =>
-  flush(process.stdout, () => flush(process.stderr, () => process.exit(code)))
+export const exitFlushed = (code: number): void => {
+  Outputs.guard(process.stdout)
+  Outputs.guard(process.stderr)
+  Outputs.whenFlushed(() => process.exit(code))
+}
 
 /**
  * Runs a program as the main fiber of this process. `exitCode` is called with its exit, also after a signal, and may
- * print. With `always`, the process exits with the program; else one that ended well ends when nothing keeps it alive.
- * No handler of a signal is left then.
+ * print; `tell` prints an exception that nobody caught. With `always`, the process exits with the program; else one that
+ * ended well ends when nothing keeps it alive, and no listener is left then.
  */
 export const runMain = <A, E>(
   program: Effect.Effect<A, E>,
   options: {
     readonly exitCode: (exit: Exit.Exit<A, E>) => number
+    readonly tell: (exception: unknown) => void
     readonly always: boolean
   }
 ): void => {
   const run = Runtime.makeRunMain(({ fiber, teardown }) => {
-    let code: number | undefined
-    const onSignal = (signal: keyof typeof codes): void => {
-      if (code !== undefined) {
-        ProcessGroups.killAll()
-        process.exit(code)
-      }
-      code = codes[signal]
+    /** The code that the program was ended with from outside, if it was. */
+    let ending: number | undefined
+    let first: { readonly signal: keyof typeof codes; readonly at: number } | undefined
+    let isOver = false
+
+    const endInOrder = (code: number): void => {
+      ending = code
       fiber.interruptUnsafe(fiber.id)
     }
+    const endNow = (): void => {
+      ProcessGroups.killAll()
+      process.exit(ending)
+    }
+    const hurry = (): void => void setTimeout(endNow, HurriedTime).unref()
+
+    const onSignal = (signal: keyof typeof codes): void => {
+      const at = performance.now()
+      if (isOver) {
+        // A reader that has stopped reading holds up nobody who asks.
+        ending ??= codes[signal]
+        return endNow()
+      }
+      if (first === undefined) {
+        first = { signal, at }
+        if (ending === undefined || ending === GoneCode) endInOrder(codes[signal])
+      } else if (signal === first.signal && at - first.at < OneAct) hurry()
+      else endNow()
+    }
+
+    const onException = (exception: unknown): void => {
+      // Somebody else's handler decides, as it would without this one.
+      if (process.listenerCount("uncaughtException") > 1) return
+      options.tell(exception)
+      if (ending === undefined) endInOrder(ExceptionCode)
+      if (isOver) return endNow()
+      hurry()
+    }
+
+    const stdout = Outputs.guard(process.stdout, () => {
+      if (ending === undefined) endInOrder(GoneCode)
+    })
+    const stderr = Outputs.guard(process.stderr)
     for (const signal of signals) process.on(signal, onSignal)
+    process.on("uncaughtException", onException)
+
     fiber.addObserver((exit) =>
       teardown(exit, (own) => {
-        code ??= own
-        // The handlers stay while the outputs are flushed: a reader that has stopped holds up nobody who asks twice.
-        if (code !== 0 || options.always) return exitFlushed(code)
-        for (const signal of signals) process.off(signal, onSignal)
+        isOver = true
+        if (ending !== undefined) setTimeout(() => process.exit(ending), FlushTime).unref()
+        Outputs.whenFlushed(() => {
+          const code = ending ?? own
+          if (code !== 0 || options.always) return process.exit(code)
+          stdout.release()
+          stderr.release()
+          for (const signal of signals) process.off(signal, onSignal)
+          process.off("uncaughtException", onException)
+        })
       })
     )
   })
