@@ -30,6 +30,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Dialog.ts",
       "Life.ts",
       "NurseryKey.ts",
+      "SessionLimits.ts",
       "Spawner.ts",
       "Transport.ts",
       "Travel.ts"

@@ -50,26 +50,33 @@ const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Socket.Soc
 const settingsOf = (own: Partial<Protocol.Settings> | undefined): Protocol.Settings =>
   Object.assign({}, Protocol.DefaultSettings, own)
 
-/** One end of a connection, played by hand for the length of the scope. */
+/** One end of a connection, played by hand for the length of the scope. `codec` is that of every frame after Hello. */
 export const over = (
-  own: Socket.Socket
+  own: Socket.Socket,
+  codec: Codec.Codec = Codec.json
 ): Effect.Effect<Omit<RawPeer, "session">, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
     const writer = yield* own.writer
     const pull = yield* Socket.readerBytes(own)
     const frames: Array<Protocol.Frame> = []
     const deframer = new Framing.Deframer()
+    const codecOf = (frame: Protocol.Frame) => (frame._tag === "Hello" ? Codec.json : codec)
+    let heard = 0
 
     const write = (bytes: Uint8Array) => Effect.ignore(writer.write(bytes))
     const say = (...said: ReadonlyArray<Protocol.Frame>) =>
-      Effect.suspend(() => write(Framing.join(said.map((frame) => Codec.json.encodeFrame(frame)))))
+      Effect.suspend(() =>
+        write(Framing.join(said.map((frame) => codecOf(frame).encodeFrame(frame))))
+      )
     const next: Effect.Effect<Protocol.Frame | undefined> = Effect.suspend(() =>
       frames.length > 0
         ? Effect.succeed(frames.shift())
         : Effect.matchEffect(pull, {
             onSuccess: (chunks) => {
               for (const chunk of chunks) {
-                for (const body of deframer.push(chunk)) frames.push(Codec.json.decodeFrame(body))
+                for (const body of deframer.push(chunk)) {
+                  frames.push((heard++ === 0 ? Codec.json : codec).decodeFrame(body))
+                }
               }
               return next
             },
@@ -97,18 +104,22 @@ export const connect = (
     readonly peerSettings?: Partial<Protocol.Settings>
     /** What the session writes is taken one write at a time, as often as this is open. */
     readonly gate?: Latch.Latch
+    /** Of every frame after Hello. Defaults to JSON. */
+    readonly codec?: Codec.Codec
   }
 ): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
     const connection = MemorySocket.make()
     const own = connection[role === "dialled" ? "accepted" : "dialled"]
-    const { next, nextOf, say, write } = yield* over(own)
-    yield* say({ ...hello, settings: settingsOf(options?.peerSettings) })
+    const codec = options?.codec ?? Codec.json
+    const { next, nextOf, say, write } = yield* over(own, codec)
+    yield* say({ ...hello, codecs: [codec.name], settings: settingsOf(options?.peerSettings) })
     const session = yield* Session.make({
       socket: gated(connection[role], options?.gate),
       role,
       hello: {
         ...hello,
+        codecs: [codec.name],
         actor: "Real",
         incarnation: "real",
         settings: settingsOf(options?.settings)

@@ -15,6 +15,9 @@ import { ActorCrashed, SpawnError, StartFailed } from "furrow/TreeError"
 const Crash = Rpc.make("Crash", {})
 class Wordy extends Actor.make("Wordy", [Crash]) {}
 
+/** The room in a frame of the default length. */
+const limit = 1_048_576 - 65_536
+
 /** An error of about `size` bytes, most of them only on the wire. */
 const long = (n: number, size: number) =>
   new RangeError(`error ${n} ${"x".repeat(400)}`, { cause: "\u0001".repeat(size / 6) })
@@ -29,7 +32,7 @@ describe("what an actor's root failed with", () => {
   it.effect("is told whole when it fits, by each codec", () =>
     Effect.gen(function* () {
       for (const codec of [Codec.json, Codec.binary]) {
-        const bytes = yield* RootCause.encode(codec, "root/a", many(1))
+        const bytes = yield* RootCause.encode(codec, "root/a", many(1), limit)
         const [error] = defects(yield* RootCause.decode(codec, "root/a", bytes))
         expect(error?.message).toBe(long(0, 0).message)
       }
@@ -41,8 +44,8 @@ describe("what an actor's root failed with", () => {
     () =>
       Effect.gen(function* () {
         for (const codec of [Codec.json, Codec.binary]) {
-          const bytes = yield* RootCause.encode(codec, "root/a", many(30))
-          expect(bytes.length).toBeLessThan(1_048_576 - 65_536)
+          const bytes = yield* RootCause.encode(codec, "root/a", many(30), limit)
+          expect(bytes.length).toBeLessThan(limit)
           const errors = defects(yield* RootCause.decode(codec, "root/a", bytes))
           expect(errors.length).toBe(30)
           for (const [n, error] of errors.entries()) {
@@ -57,7 +60,7 @@ describe("what an actor's root failed with", () => {
 
   it.effect("tells how many more there are when they are too many to tell", () =>
     Effect.gen(function* () {
-      const bytes = yield* RootCause.encode(Codec.binary, "root/a", many(250, 6000))
+      const bytes = yield* RootCause.encode(Codec.binary, "root/a", many(250, 6000), limit)
       const errors = defects(yield* RootCause.decode(Codec.binary, "root/a", bytes))
       expect(errors.length).toBe(201)
       expect(errors[200]?.message).toBe("and 50 more")

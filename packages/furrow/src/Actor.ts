@@ -24,6 +24,8 @@ import type { PortalError } from "./PortalError.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
+import { make as makeLimits } from "./SessionLimits.ts"
+import type { SessionLimits } from "./SessionLimits.ts"
 import type { AnyTravelling } from "./Travel.ts"
 import type { CrashCause, LadderStage } from "./TreeError.ts"
 
@@ -171,6 +173,7 @@ export interface Program<out R = never> {
   readonly [ProgramTypeId]: { readonly _R: (_: never) => R }
   readonly actor: AnyDefinition
   readonly layer: Layer.Layer<never, unknown, unknown>
+  readonly limits: SessionLimits
 }
 
 /** What every actor's Layer is given: a nursery of its own, its arguments, and who it is. */
@@ -234,7 +237,13 @@ export interface Definition<
     Exclude<R, Scope.Scope> | RpcGroup.HandlersServices<Ops, H> | Rpc.Middleware<Ops>
   >
   /** The actor as a program that can be run: this definition with its implementation. */
-  program<E, R>(layer: Layer.Layer<Service<Name>, E, R>): Program<Exclude<R, Given<Name>>>
+  program<E, R>(
+    layer: Layer.Layer<Service<Name>, E, R>,
+    options?: {
+      /** What the actor's end of its connection takes, where that differs from the defaults of `SessionLimits`. */
+      readonly limits?: Partial<SessionLimits> | undefined
+    }
+  ): Program<Exclude<R, Given<Name>>>
   /** The same actor with an effect/rpc middleware around every operation. */
   middleware<M extends RpcMiddleware.AnyService>(
     middleware: M
@@ -332,10 +341,11 @@ const define = <Name extends string, Ops extends Rpc.Any, Args extends Schema.To
           }
         })
       ) as never,
-    program: (layer) => ({
+    program: (layer, options) => ({
       [ProgramTypeId]: { _R: identity },
       actor: members,
-      layer
+      layer,
+      limits: makeLimits(options?.limits ?? {})
     }),
     middleware: (middleware) =>
       define(name, group.middleware(middleware), argumentsSchema, travelling)

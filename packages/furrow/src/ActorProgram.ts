@@ -24,6 +24,7 @@ import type { FrameOf } from "./protocol/Protocol.ts"
 import * as RootCause from "./RootCause.ts"
 import { makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
+import * as SessionLimits from "./SessionLimits.ts"
 
 /** How a life ended: as it was asked to, because whoever spawned it was gone, or because it failed. */
 export type LifeEnd =
@@ -53,12 +54,10 @@ export const live = <R>(
   Effect.gen(function* () {
     const { actor } = program
     const incarnation = options?.incarnation ?? crypto.randomUUID()
-    const made = yield* Effect.exit(
-      Session.make({
-        socket,
-        role: "accepted",
-        hello: yield* helloOf(actor.actorName, incarnation, actor)
-      })
+    const made = yield* helloOf(actor.actorName, incarnation, actor).pipe(
+      Effect.flatMap((hello) => Session.make({ socket, role: "accepted", hello })),
+      Effect.provideService(SessionLimits.Current, program.limits),
+      Effect.exit
     )
     if (Exit.isFailure(made)) {
       const detail = Cause.pretty(Cause.map(made.cause, (failed) => new Error(failed.detail)))
@@ -149,7 +148,12 @@ const inOrder = (
             (reason) => life.stopping === undefined || !Cause.isInterruptReason(reason)
           )
         )
-        const payload = yield* RootCause.encode(session.codec, life.self.path, cause)
+        const payload = yield* RootCause.encode(
+          session.codec,
+          life.self.path,
+          cause,
+          session.frameRoom
+        )
         if (Deferred.isDoneUnsafe(told)) session.close("failed", "", payload)
         else {
           session.send({ _tag: "StartFailed", payload })
@@ -175,7 +179,7 @@ const serve = (
 ) =>
   Effect.gen(function* () {
     const { actor } = program
-    const given = yield* argumentsCodec(actor).decode(start.payload)
+    const given = yield* argumentsCodec(actor, session.json).decode(start.payload)
     const built = yield* Layer.buildWithMemoMap(
       program.layer,
       Layer.makeMemoMapUnsafe(),

@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { ContractBroken } from "./Dialog.ts"
 import type { Accepted, CurrentCallee } from "./Dialog.ts"
-import { DefaultWindow } from "./DialogEnd.ts"
 import type { DialogEnd } from "./DialogEnd.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
 
@@ -62,7 +61,7 @@ export const make = (
         Effect.suspend(() => {
           if (end.state.started) return broken("its handler called accept twice")
           if (end.state.exited) return Effect.interrupt
-          end.say({ _tag: "Started", id: 0, window: DefaultWindow, payload })
+          end.say({ _tag: "Started", id: 0, window: end.window, payload })
           return Effect.succeed(accepted)
         })
       ),

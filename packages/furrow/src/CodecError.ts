@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { overflow } from "./protocol/Nesting.ts"
 
 /** The lanes of an operation that carry values. */
 const LaneName = Schema.Literals([
@@ -44,7 +45,7 @@ export const issueOf = (problem: unknown): string => {
     // What a schema's constructor throws hides the account in its cause.
     const text = SchemaIssue.isIssue(thrown?.cause)
       ? new Schema.SchemaError(thrown.cause).message
-      : (thrown?.message ?? String(problem))
+      : (overflow(thrown) ?? thrown?.message ?? String(problem))
     return text.length > MaxIssue ? `${text.slice(0, MaxIssue)}[cut]` : text
   } catch {
     return "it does not fit, and it cannot be shown"

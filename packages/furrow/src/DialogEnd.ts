@@ -7,13 +7,10 @@
 import * as Effect from "effect/Effect"
 import { OutboxLane } from "./Outbox.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { concat } from "./protocol/Framing.ts"
+import { Parts } from "./protocol/Framing.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 import type { DialogFrame, FrameOf, Lane, Window } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
-
-/** What one end takes of the other's items before they are taken out: 64 items, 256 KiB. */
-export const DefaultWindow: Window = { items: 64, bytes: 262_144 }
 
 /** What a dialog's end asks of its session. */
 export interface Carrier {
@@ -34,8 +31,9 @@ export class DialogEnd {
   readonly operation: string
   readonly lane: OutboxLane
   state: DialogState.DialogState
+  /** What this end takes of the other's items before they are taken out, and keeps of its own before they are written. */
+  readonly window: Window
   private readonly carrier: Carrier
-  private readonly window: Window
   private readonly senders: Array<Waiter> = []
   private readonly items: Array<Uint8Array> = []
   private readonly takers: Array<() => void> = []
@@ -45,8 +43,7 @@ export class DialogEnd {
   private handedOut = { items: 0, bytes: 0 }
   /** The other end sends no more items: it said so, or the dialog is over. */
   private drained = false
-  private parts: Array<Uint8Array> = []
-  private partsLength = 0
+  private parts = new Parts()
   private partsLane: Lane | undefined
 
   constructor(
@@ -61,6 +58,7 @@ export class DialogEnd {
     this.window = window
     this.carrier = carrier
     this.lane = new OutboxLane(id)
+    this.lane.onWritten = () => this.releaseSenders()
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -93,9 +91,19 @@ export class DialogEnd {
   }
 
   private sendNow(bytes: Uint8Array): boolean {
-    if (this.refusal !== undefined || !DialogState.canSend(this.state)) return false
+    if (this.refusal !== undefined || !this.hasRoom) return false
     this.sayItem(bytes)
     return true
+  }
+
+  /** There is credit, and not too much that waits to be written: the other end may take much, and read nothing. */
+  private get hasRoom(): boolean {
+    const { length, parcels } = this.lane
+    return (
+      DialogState.canSend(this.state) &&
+      length < this.window.bytes &&
+      parcels.length < this.window.items
+    )
   }
 
   /** Says that no more items follow; items that wait for credit are refused. */
@@ -129,7 +137,7 @@ export class DialogEnd {
   private releaseSenders(): void {
     const refusal = this.refusal
     while (this.senders.length > 0) {
-      if (refusal === undefined && !DialogState.canSend(this.state)) return
+      if (refusal === undefined && !this.hasRoom) return
       const waiter = this.senders.shift()!
       if (refusal === undefined) this.sayItem(waiter.bytes)
       waiter.resume(refusal)
@@ -217,8 +225,7 @@ export class DialogEnd {
         if (frame.lane !== this.partsLane) this.forgetParts()
         this.partsLane = frame.lane
         this.parts.push(frame.payload)
-        this.partsLength += frame.payload.length
-        return this.partsLength > valueLimit
+        return this.parts.length > valueLimit
           ? new Violation({
               rule: "ValueTooLong",
               detail: `a value of more than ${valueLimit} bytes in ${this.operation}`
@@ -262,14 +269,13 @@ export class DialogEnd {
 
   private whole(last: Uint8Array): Uint8Array {
     if (this.parts.length === 0) return last
-    const value = concat([...this.parts, last])
+    const value = this.parts.join(last)
     this.forgetParts()
     return value
   }
 
   private forgetParts(): void {
-    this.parts = []
-    this.partsLength = 0
+    if (this.parts.length > 0) this.parts = new Parts()
     this.partsLane = undefined
   }
 

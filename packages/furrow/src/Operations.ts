@@ -12,7 +12,6 @@ import type { AnyDefinition } from "./Actor.ts"
 import { DecodeError, EncodeError, issueOf } from "./CodecError.ts"
 import type { LaneName } from "./CodecError.ts"
 import { lanesOf } from "./Dialog.ts"
-import { json } from "./protocol/Codec.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import type { Kind } from "./protocol/DialogState.ts"
 import { fingerprint } from "./protocol/Fingerprint.ts"
@@ -154,7 +153,7 @@ export const infosOf = (actor: AnyDefinition): ReadonlyArray<OperationInfo> =>
  * in JSON, which tells when a value does not fit; bytes of the binary codec may be taken for another value.
  */
 export const operationsFor = (
-  codec: Codec,
+  { codec, json }: { readonly codec: Codec; readonly json: Codec },
   actor: AnyDefinition,
   served: ReadonlyArray<OperationInfo>
 ): ReadonlyMap<string, Operation> => {

@@ -27,6 +27,10 @@ export class OutboxLane {
   readonly parcels: Array<Parcel> = []
   /** @internal */
   queued = false
+  /** How many bytes of payloads wait to be written. */
+  length = 0
+  /** Is told when something of it has been written. */
+  onWritten: () => void = () => {}
 
   constructor(id?: number) {
     this.id = id
@@ -62,6 +66,7 @@ export class Outbox {
   /** The length of the shortest of them. An Open may pass those that are longer, but none that is as short. */
   private shortest = Infinity
   private readonly room: OpenRoom
+  private exits = 0
   private readonly drawId: (lane: OutboxLane) => number
   private readonly wake: () => void
 
@@ -81,6 +86,16 @@ export class Outbox {
     return this.control.length > 0 || this.ring.length > 0
   }
 
+  /** How many dialogs have ended here whose last word is not written yet. */
+  get unwrittenExits(): number {
+    return this.exits
+  }
+
+  /** How many frames wait that no window bounds: the answers to whatever the other end says. */
+  get answers(): number {
+    return this.control.length + this.exits
+  }
+
   /** Queues a frame that overtakes all dialogs. */
   urgent(frame: Frame): void {
     this.control.push(frame)
@@ -89,20 +104,21 @@ export class Outbox {
 
   /** Queues a frame of a dialog behind those that it has already. The id in it is the lane's when it is written. */
   push(lane: OutboxLane, frame: DialogFrame): void {
-    lane.parcels.push({
-      frame,
-      payload: "payload" in frame ? frame.payload : empty,
-      lane: laneOf(frame),
-      offset: 0
-    })
+    const payload = "payload" in frame ? frame.payload : empty
+    lane.parcels.push({ frame, payload, lane: laneOf(frame), offset: 0 })
+    lane.length += payload.length
+    if (frame._tag === "Exit") this.exits++
     if (!lane.queued) this.enqueue(lane)
     this.wake()
   }
 
   /** Forgets what a dialog had still to write. */
   drop(lane: OutboxLane): void {
+    if (!lane.queued) return
     const first = lane.parcels[0]
+    if (lane.parcels.at(-1)?.frame._tag === "Exit") this.exits--
     lane.parcels.length = 0
+    lane.length = 0
     lane.queued = false
     const inRing = this.ring.indexOf(lane)
     if (inRing >= 0) this.ring.splice(inRing, 1)
@@ -134,14 +150,17 @@ export class Outbox {
     let controls = 0
     while (controls < this.control.length && size < limit) add(this.control[controls++]!)
     this.control.splice(0, controls)
+    const { ring } = this
     let turn = 0
-    while (turn < this.ring.length && size < limit) {
-      const lane = this.ring[turn++]!
+    while (turn < ring.length && size < limit) {
+      const lane = ring[turn++]!
       add(this.nextFrame(lane))
-      if (lane.parcels.length > 0) this.ring.push(lane)
+      if (lane.parcels.length > 0) ring.push(lane)
       else lane.queued = false
     }
-    this.ring = turn === this.ring.length ? [] : this.ring.slice(turn)
+    this.ring = turn === ring.length ? [] : ring.slice(turn)
+    // Whoever is told may have more to say: that is for the next time.
+    for (let told = 0; told < turn; told++) ring[told]!.onWritten()
     return bodies.length === 0 ? undefined : join(bodies)
   }
 
@@ -170,9 +189,12 @@ export class Outbox {
     if (left > PartSize) {
       const part = parcel.payload.subarray(parcel.offset, parcel.offset + PartSize)
       parcel.offset += PartSize
+      lane.length -= PartSize
       return { _tag: "More", id, lane: parcel.lane, payload: part } satisfies FrameOf<"More">
     }
     lane.parcels.shift()
+    lane.length -= left
+    if (parcel.frame._tag === "Exit") this.exits--
     return "payload" in parcel.frame
       ? { ...parcel.frame, id, payload: parcel.payload.subarray(parcel.offset) }
       : { ...parcel.frame, id }

@@ -8,17 +8,13 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { laneCodec } from "./Operations.ts"
 import type { Codec } from "./protocol/Codec.ts"
-import { FrameLimit } from "./protocol/Protocol.ts"
 import { AnyCause } from "./TreeError.ts"
-
-/** How long the Cause may be, in bytes; the rest of the frame is left to what stands beside it. */
-const Limit = FrameLimit - 65_536
 
 /** How many characters of an error are told in short. */
 const ShortText = 300
 
-/** How many reasons are told; each may have to be told in short. */
-const MaxReasons = 200
+/** How many bytes of the limit there must be for each reason that is told: it may have to be told in short. */
+const ReasonRoom = 4900
 
 const codecOf = (codec: Codec, actor: string) => laneCodec(codec, actor, "error", AnyCause)
 
@@ -29,26 +25,31 @@ export const decode = (
   bytes: Uint8Array
 ): Effect.Effect<Cause.Cause<unknown>> => codecOf(codec, actor).decode(bytes)
 
-/** The Cause for one frame: whole if it has room; else its first reasons are whole, and the others told in short. */
+/**
+ * The Cause for one frame, in at most `limit` bytes: whole if it has room; else its first reasons are whole, and the
+ * others told in short.
+ */
 export const encode = (
   codec: Codec,
   actor: string,
-  cause: Cause.Cause<unknown>
+  cause: Cause.Cause<unknown>,
+  limit: number
 ): Effect.Effect<Uint8Array> =>
   Effect.gen(function* () {
     const causes = codecOf(codec, actor)
     const whole = yield* causes.encode(cause, Infinity)
-    if (whole.length <= Limit) return whole
+    if (whole.length <= limit) return whole
     const reasons: Array<Cause.Reason<unknown>> = []
     // Half of the room is kept for those that are told in short.
-    let room = Limit / 2
-    for (const reason of cause.reasons.slice(0, MaxReasons)) {
+    let room = limit / 2
+    const told = Math.floor(limit / ReasonRoom)
+    for (const reason of cause.reasons.slice(0, told)) {
       const { length } = yield* causes.encode(Cause.fromReasons([reason]), Infinity)
       const fits = length <= room
       if (fits) room -= length
       reasons.push(fits ? reason : inShort(reason))
     }
-    const left = cause.reasons.length - MaxReasons
+    const left = cause.reasons.length - told
     if (left > 0) reasons.push(Cause.makeDieReason(new Error(`and ${left} more`)))
     return yield* causes.encode(Cause.fromReasons(reasons), Infinity)
   })

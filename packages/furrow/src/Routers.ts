@@ -52,7 +52,6 @@ import * as Life from "./Life.ts"
 import { operationsFor, operationsOf } from "./Operations.ts"
 import type { Operation } from "./Operations.ts"
 import { DeadlineExceeded, Disconnected, Unimplemented } from "./PortalError.ts"
-import { json } from "./protocol/Codec.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
 import type { Incoming, Session } from "./Session.ts"
@@ -284,7 +283,7 @@ export const makeServer = (
       const requests = new Map<RequestId, Request>()
       clients.set(client, requests)
       const operations = operationsOf(session.codec, actor)
-      const inJson = operationsOf(json, actor)
+      const inJson = operationsOf(session.json, actor)
       session.callee = {
         kindOf: (operation) => operations.get(operation)?.kind,
         refuse: (_operation, why, cancel) => ({
@@ -372,8 +371,10 @@ type FlatClient = (
   options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
 ) => unknown
 
-/** The most that the headers of a call may take, in UTF-16 units: they stand in one frame with everything else. */
+/** The most that the headers of a call may take, in bytes of JSON: they stand in one frame with everything else. */
 const HeadersLimit = 65_536
+
+const encoder = new TextEncoder()
 
 /** The headers of a call. What is no text, or too much of it, fails as a defect. */
 const headersOf = (
@@ -383,13 +384,13 @@ const headersOf = (
   const entries = Object.entries(headers)
   const unfit = (issue: string) =>
     Effect.die(new EncodeError({ operation: operation.name, lane: "headers", issue }))
-  let length = 0
+  if (entries.length === 0) return Effect.succeed(entries)
   for (const [name, value] of entries) {
     if (typeof value !== "string") return unfit(`the value of ${JSON.stringify(name)} is no text`)
-    length += name.length + value.length
   }
+  const { length } = encoder.encode(JSON.stringify(entries))
   return length > HeadersLimit
-    ? unfit(`they take ${length} characters, and may take ${HeadersLimit}`)
+    ? unfit(`they take ${length} bytes, and may take ${HeadersLimit}`)
     : Effect.succeed(entries)
 }
 
@@ -425,7 +426,7 @@ export const makeClient = (
     const context = yield* Effect.context<never>()
     const runFork = Effect.runForkWith(context)
     const served = session.peer.operations
-    const operations = operationsFor(session.codec, actor, served)
+    const operations = operationsFor(session, actor, served)
     const kinds = new Map(served.map(({ kind, name }) => [name, kind]))
 
     const gone = (operation: Operation) =>

@@ -12,21 +12,41 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import { DefaultWindow, DialogEnd } from "./DialogEnd.ts"
+import { DialogEnd } from "./DialogEnd.ts"
 import type { CallerEnd, CancelWord, Carrier } from "./DialogEnd.ts"
 import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { concat, Deframer, join } from "./protocol/Framing.ts"
+import { Deframer, join, Parts } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
-import type { DialogFrame, Frame, FrameOf, OperationInfo } from "./protocol/Protocol.ts"
+import type {
+  DialogFrame,
+  Frame,
+  FrameOf,
+  OperationInfo,
+  Settings,
+  Window
+} from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
+import * as SessionLimits from "./SessionLimits.ts"
 
 /** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
 const WriteSize = 65_536
+
+/**
+ * How many answers may wait for an end that speaks and does not read, beyond those of its dialogs. One that reads while
+ * it writes is never near it: what is on the way between two ends is a few thousand frames at most.
+ */
+const UnreadLimit = 65_536
+
+/** What `Start`, `StartFailed` and `Bye` leave to what stands beside their payload, in bytes. */
+const FrameOverhead = 65_536
+
+/** How many frames that belong to no dialog are kept until somebody listens; an end has that many to say at most. */
+const EarlyLimit = 8
 
 /** How a session ended: the other end said so, it broke the protocol, the connection was lost, or this end closed it. */
 export type SessionEnd =
@@ -110,12 +130,6 @@ interface LiveIncoming {
   readonly interrupt: (why: FrameOf<"Cancel"> | "lost") => void
 }
 
-/** The parts of an Open that is not complete. */
-interface Arriving {
-  readonly parts: Array<Uint8Array>
-  length: number
-}
-
 const none = { items: 0, bytes: 0 }
 
 /** See the module. Made with {@link make}. */
@@ -123,6 +137,8 @@ export class Session {
   readonly agreement: Agreement
   readonly peer: FrameOf<"Hello">
   readonly codec: Codec.Codec
+  /** JSON, for what is written in it whatever the codec. */
+  readonly json: Codec.Codec
   /** How the process at the other end ended, once that is known. */
   crash: ProcessExit | undefined
   /** Who told the actor at the other end to stop, if this end knows. */
@@ -130,13 +146,14 @@ export class Session {
   /** Answers the other end's Opens; without one, none is implemented. */
   callee: CalleeListener | undefined
 
-  private readonly own: FrameOf<"Hello">
+  private readonly own: Settings
+  private readonly window: Window
   private readonly ended = Deferred.makeUnsafe<SessionEnd>()
   private readonly told = Deferred.makeUnsafe<void>()
   private readonly outgoing = new Map<number, LiveOutgoing>()
   private readonly unwritten = new Map<OutboxLane, LiveOutgoing>()
   private readonly incoming = new Map<number, LiveIncoming>()
-  private readonly arriving = new Map<number, Arriving>()
+  private readonly arriving = new Map<number, Parts>()
   private readonly outbox: Outbox
   private readonly carrier: Carrier
   private ids: DialogState.Ids
@@ -145,6 +162,8 @@ export class Session {
   private openRoom: number
   private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
+  /** How often the socket has taken what it was given. */
+  private writes = 0
   private wakeWriter: () => void = () => {}
   private listener: ((frame: Frame) => void) | undefined
   private readonly early: Array<Frame> = []
@@ -154,14 +173,17 @@ export class Session {
     options: SessionOptions,
     agreement: Agreement,
     peer: FrameOf<"Hello">,
-    codec: Codec.Codec
+    codec: Codec.Codec,
+    limits: SessionLimits.SessionLimits
   ) {
     this.agreement = agreement
     this.peer = peer
-    this.codec = codec
-    this.own = options.hello
+    this.codec = Codec.bounded(codec, limits.depth)
+    this.json = Codec.bounded(Codec.json, limits.depth)
+    this.own = options.hello.settings
+    this.window = limits.window
     this.ids = DialogState.ids(options.role)
-    this.openRoom = options.hello.settings.window
+    this.openRoom = this.own.window
     this.outbox = new Outbox(
       peer.settings.window,
       (lane) => this.drawId(lane),
@@ -228,6 +250,11 @@ export class Session {
     return this.outgoing.size + this.unwritten.size + this.incoming.size + this.arriving.size
   }
 
+  /** How many bytes the payload of a frame that belongs to no dialog may have. */
+  get frameRoom(): number {
+    return this.peer.settings.frame - FrameOverhead
+  }
+
   /** The longest value that the other end takes, in bytes. */
   get valueLimit(): number {
     return this.peer.settings.value
@@ -258,7 +285,7 @@ export class Session {
     listener: CallerListener
   ): Outgoing | undefined {
     if (this.isOver) return undefined
-    const window = kind === "call" ? none : DefaultWindow
+    const window = kind === "call" ? none : this.window
     const end = new DialogEnd(
       frame.operation,
       DialogState.caller(kind, window),
@@ -315,8 +342,12 @@ export class Session {
       case "StartFailed":
       case "Stop":
       case "Pong":
-        if (this.listener === undefined) return void this.early.push(frame)
-        return this.listener(frame)
+        if (this.listener !== undefined) return this.listener(frame)
+        if (this.early.push(frame) <= EarlyLimit) return
+        throw new Violation({
+          rule: "UnexpectedFrame",
+          detail: `${frame._tag}, and ${EarlyLimit} frames before it, before anybody listens`
+        })
       default:
         return this.dispatchDialog(frame)
     }
@@ -332,10 +363,10 @@ export class Session {
     if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
     if (frame._tag === "Open" || (frame._tag === "More" && frame.lane === "open")) {
       this.openRoom -= frame.payload.length
-      if (this.openRoom < -this.own.settings.value) {
+      if (this.openRoom < -this.own.value) {
         throw new Violation({
           rule: "OpenWithoutRoom",
-          detail: `payloads of Opens beyond the window of ${this.own.settings.window} bytes and one value`
+          detail: `payloads of Opens beyond the window of ${this.own.window} bytes and one value`
         })
       }
       if (place._tag === "Late") this.giveOpenRoom(frame.payload.length)
@@ -349,7 +380,7 @@ export class Session {
 
   private toCaller(live: LiveOutgoing, frame: DialogFrame): void {
     const { end, listener } = live
-    const value = end.receive(frame, this.own.settings.value)
+    const value = end.receive(frame, this.own.value)
     if (value instanceof Violation) throw value
     if (frame._tag === "Started" && value !== undefined) listener.onStarted(value)
     if (frame._tag === "Exit" && value !== undefined) {
@@ -363,7 +394,7 @@ export class Session {
   }
 
   private toCallee(live: LiveIncoming, frame: DialogFrame): void {
-    const value = live.end.receive(frame, this.own.settings.value)
+    const value = live.end.receive(frame, this.own.value)
     if (value instanceof Violation) throw value
     if (frame._tag === "Cancel") {
       // The interruption first: a handler that waits here would end of itself, and not because of its caller.
@@ -373,8 +404,8 @@ export class Session {
   }
 
   /** A frame of a dialog whose Open is not complete, or is complete with it. */
-  private toOpening(id: number, frame: DialogFrame, before: Arriving | undefined): void {
-    const arriving = before ?? { parts: [], length: 0 }
+  private toOpening(id: number, frame: DialogFrame, before: Parts | undefined): void {
+    const arriving = before ?? new Parts()
     switch (frame._tag) {
       case "More": {
         if (before === undefined && this.isFull) {
@@ -385,12 +416,11 @@ export class Session {
         if (frame.payload.length === 0) {
           throw new Violation({ rule: "UnexpectedFrame", detail: "a part without bytes" })
         }
-        arriving.parts.push(frame.payload)
-        arriving.length += frame.payload.length
-        if (arriving.length > this.own.settings.value) {
+        arriving.push(frame.payload)
+        if (arriving.length > this.own.value) {
           throw new Violation({
             rule: "ValueTooLong",
-            detail: `the payload of an Open of more than ${this.own.settings.value} bytes`
+            detail: `the payload of an Open of more than ${this.own.value} bytes`
           })
         }
         this.arriving.set(id, arriving)
@@ -409,7 +439,10 @@ export class Session {
           this.giveOpenRoom(frame.payload.length)
           return this.refuse(id, frame.operation, "overloaded")
         }
-        return this.opened(frame, concat([...arriving.parts, frame.payload]))
+        return this.opened(
+          frame,
+          before === undefined ? frame.payload : arriving.join(frame.payload)
+        )
       }
     }
     throw new Violation({
@@ -428,7 +461,7 @@ export class Session {
     const end = new DialogEnd(
       open.operation,
       DialogState.callee(kind, open.window),
-      DefaultWindow,
+      this.window,
       this.carrier,
       id
     )
@@ -453,7 +486,9 @@ export class Session {
   }
 
   private get isFull(): boolean {
-    return this.incoming.size + this.arriving.size >= this.own.settings.dialogs
+    // A dialog is over for its caller when its last word has been written.
+    const { unwrittenExits } = this.outbox
+    return this.incoming.size + this.arriving.size + unwrittenExits >= this.own.dialogs
   }
 
   /**
@@ -462,7 +497,7 @@ export class Session {
    */
   private giveOpenRoom(bytes: number): void {
     this.openRoomOwed += bytes
-    if (this.openRoomOwed * 4 < this.own.settings.window || this.isOver) return
+    if (this.openRoomOwed * 4 < this.own.window || this.isOver) return
     this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes: this.openRoomOwed })
     this.openRoom += this.openRoomOwed
     this.openRoomOwed = 0
@@ -525,6 +560,11 @@ export class Session {
         if (Deferred.isDoneUnsafe(this.ended)) return
         this.dispatch(this.codec.decodeFrame(body))
       }
+      if (this.outbox.answers <= this.own.dialogs + UnreadLimit) return
+      throw new Violation({
+        rule: "NotReading",
+        detail: `it speaks and does not read: ${this.outbox.answers} answers wait for it`
+      })
     }
     const guarded = (f: () => void) =>
       Effect.sync(() => {
@@ -580,7 +620,9 @@ export class Session {
         const batch = this.outbox.take(this.codec, WriteSize)
         return batch === undefined ? Effect.void : writer.write(batch)
       },
-      step: () => {}
+      step: () => {
+        this.writes++
+      }
     })
     return Effect.whileLoop({
       while: () => this.lastWord === undefined,
@@ -630,7 +672,12 @@ export class Session {
       yield* Effect.addFinalizer(() =>
         Effect.gen({ self: this }, function* () {
           this.close("ended")
-          yield* Effect.timeoutOption(Fiber.await(written), ClosePatience)
+          // As long as the other end takes something, it gets all of it.
+          let before: number
+          do {
+            before = this.writes
+            yield* Effect.timeoutOption(Fiber.await(written), ClosePatience)
+          } while (this.writes > before && written.pollUnsafe() === undefined)
           this.finish({ _tag: "Closed" })
           this.loseCallees()
           this.loseCallers()
@@ -643,7 +690,7 @@ export class Session {
 /** How long callers wait for the exit of a process that is gone, so that they can be told more. */
 const CrashPatience = "100 millis"
 
-/** How long the last words may take to be written when a session is closed. */
+/** How long the other end may take nothing when a session is closed, before what it has not taken is given up. */
 const ClosePatience = "1 second"
 
 /**
@@ -655,6 +702,7 @@ export const make = (
 ): Effect.Effect<Session, HandshakeFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const codecs = yield* Codec.Codecs
+    const limits = yield* SessionLimits.Current
     const writerScope = yield* Scope.fork(yield* Effect.scope)
     const writer = yield* Scope.provide(options.socket.writer, writerScope)
     const pull = yield* Socket.readerBytes(options.socket)
@@ -694,7 +742,8 @@ export const make = (
       )
       return yield* Effect.fail(new HandshakeFailed(detail, false))
     }
-    const session = new Session(options, agreement, hello, codec)
+    deframer.limit = options.hello.settings.frame
+    const session = new Session(options, agreement, hello, codec, limits)
     yield* session.run(pull, deframer, bodies.slice(1), writer, writerScope, options.processExit)
     return session
   }).pipe(

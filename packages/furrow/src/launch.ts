@@ -21,13 +21,15 @@ import type { Child } from "./NurseryKey.ts"
 import { infosOf, laneCodec } from "./Operations.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import { Codecs, json } from "./protocol/Codec.ts"
+import type { Codec } from "./protocol/Codec.ts"
 import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
-import { DefaultSettings, FrameLimit, Versions } from "./protocol/Protocol.ts"
+import { FrameLimit, Versions } from "./protocol/Protocol.ts"
 import type { Frame, FrameOf } from "./protocol/Protocol.ts"
 import * as RootCause from "./RootCause.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
+import * as SessionLimits from "./SessionLimits.ts"
 import { Spawner } from "./Spawner.ts"
 import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
 import {
@@ -65,19 +67,19 @@ export const helloOf = (
   incarnation: string,
   served: AnyDefinition | undefined
 ): Effect.Effect<FrameOf<"Hello">> =>
-  Effect.map(Codecs, (codecs) => ({
+  Effect.zipWith(Codecs, SessionLimits.Current, (codecs, limits) => ({
     _tag: "Hello",
     versions: Versions,
     codecs: codecs.map(({ name }) => name),
     actor,
     incarnation,
     operations: served === undefined ? [] : infosOf(served),
-    settings: DefaultSettings
+    settings: SessionLimits.settingsOf(limits)
   }))
 
 /** The codec of an actor's arguments: JSON, which tells when the other program knows them otherwise. */
-export const argumentsCodec = (actor: AnyDefinition) =>
-  laneCodec(json, actor.actorName, "arguments", actor.argumentsSchema)
+export const argumentsCodec = (actor: AnyDefinition, codec: Codec) =>
+  laneCodec(codec, actor.actorName, "arguments", actor.argumentsSchema)
 
 /** How long arguments may be, in bytes: they and what stands beside them in `Start` make one frame. */
 const ArgumentsLimit = FrameLimit - 65_536
@@ -105,7 +107,7 @@ export const launch = (
           fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
         )
       )
-      const given = yield* argumentsCodec(actor).encode(options.arguments, ArgumentsLimit)
+      const given = yield* argumentsCodec(actor, json).encode(options.arguments, ArgumentsLimit)
 
       const spawner = yield* Spawner
       const spawned = yield* spawner.spawn({
@@ -174,6 +176,16 @@ export const launch = (
         )
       }
       const session = shaken.value.value
+      if (given.length > session.frameRoom) {
+        session.close("refused", "its frames have no room for the arguments")
+        return yield* giveUp(
+          patience.terminated,
+          () =>
+            new HandshakeRefused({
+              detail: `the arguments take ${given.length} bytes, and it takes at most ${session.frameRoom}. Raise the limit "frame" of its program, or send them as a call.`
+            })
+        )
+      }
       const { differing, missing } = session.agreement
       if (differing.length + missing.length > 0) {
         yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })

@@ -4,7 +4,8 @@
  */
 import * as fc from "fast-check"
 import type * as Schema from "effect/Schema"
-import type { Identity, Protocol } from "furrow/protocol"
+import { Protocol } from "furrow/protocol"
+import type { Identity } from "furrow/protocol"
 
 type FrameOf<Tag extends Protocol.Frame["_tag"]> = Protocol.FrameOf<Tag>
 
@@ -57,7 +58,8 @@ const operation: fc.Arbitrary<Protocol.OperationInfo> = fc.record({
 const settings: fc.Arbitrary<Protocol.Settings> = fc.record({
   dialogs: count,
   value: count,
-  window: count
+  window: count,
+  frame: fc.integer({ min: Protocol.LeastFrame, max: Protocol.FrameLimit })
 })
 
 const tag = <const Tag extends string>(tag: Tag) => fc.constant(tag)

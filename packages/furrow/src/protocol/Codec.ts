@@ -10,7 +10,9 @@ import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Exit from "effect/Exit"
 import * as Formatter from "effect/Formatter"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { nestsFreely, overflow, textNestsBeyond, valueNestsBeyond } from "./Nesting.ts"
 import { Frame, Violation } from "./Protocol.ts"
 
 /** One way to write what the protocol says. */
@@ -28,11 +30,19 @@ export interface Codec {
 /** Values of one schema as the bytes of a payload. Neither direction throws or dies: what does not fit is an error. */
 export interface PayloadCodec<S extends Schema.Constraint> {
   encode(value: S["Type"]): Effect.Effect<Uint8Array, Schema.SchemaError, S["EncodingServices"]>
-  decode(bytes: Uint8Array): Effect.Effect<S["Type"], Schema.SchemaError, S["DecodingServices"]>
+  /** `depth`: how many objects and arrays may stand in each other. Defaults to as many as the stack allows. */
+  decode(
+    bytes: Uint8Array,
+    depth?: number
+  ): Effect.Effect<S["Type"], Schema.SchemaError, S["DecodingServices"]>
 }
 
 const messageOf = (thrown: unknown): string =>
-  thrown instanceof Error ? thrown.message : Formatter.format(thrown)
+  thrown instanceof Error ? (overflow(thrown) ?? thrown.message) : Formatter.format(thrown)
+
+/** What is thrown for a value that nests deeper than its reader allows. */
+const tooDeep = (depth: number): Error =>
+  new Error(`it is nested deeper than ${depth} levels, the most that this end takes`)
 
 const refuse = (thrown: unknown): Effect.Effect<never, Schema.SchemaError> =>
   Effect.fail(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: messageOf(thrown) })))
@@ -128,7 +138,11 @@ export const json: Codec = {
     return {
       encode: (value) =>
         contained(() => Effect.map(encode(value), (json) => encoder.encode(JSON.stringify(json)))),
-      decode: (bytes) => contained(() => decode(JSON.parse(decoder.decode(bytes))))
+      decode: (bytes, depth = Infinity) =>
+        contained(() => {
+          if (textNestsBeyond(bytes, depth)) throw tooDeep(depth)
+          return decode(JSON.parse(decoder.decode(bytes)))
+        })
     }
   })
 }
@@ -154,9 +168,24 @@ export const binary: Codec = {
     if (bytes === undefined) return json.payload(schema)
     const encode = Schema.encodeUnknownEffect(bytes, tellValue)
     const decode = Schema.decodeUnknownEffect(bytes, tellValue)
+    const nests = nestsFreely(SchemaAST.toEncoded(schema.ast))
+    const decodePlain = Schema.decodeUnknownEffect(
+      SchemaBinary.toCodec(Schema.toEncoded(schema)),
+      tellValue
+    )
+    const decodeType = Schema.decodeUnknownEffect(schema, tellValue)
     return {
       encode: (value) => contained(() => encode(value)),
-      decode: (bytes) => contained(() => decode(bytes))
+      decode: (bytes, depth = Infinity) =>
+        contained(() =>
+          // A level takes a byte. What the schema makes of a value may contain itself, what was written does not.
+          nests && bytes.length > depth
+            ? Effect.flatMap(decodePlain(bytes), (plain) => {
+                if (valueNestsBeyond(plain, depth)) throw tooDeep(depth)
+                return decodeType(plain)
+              })
+            : decode(bytes)
+        )
     }
   })
 }
@@ -167,6 +196,29 @@ const layout = <S extends Schema.Constraint>(schema: S): SchemaBinary.toCodec<S>
   } catch {
     return undefined
   }
+}
+
+const bounds = new WeakMap<Codec, Map<number, Codec>>()
+
+/** The same codec, whose payloads may nest to this depth when they are decoded. One for each codec and depth. */
+export const bounded = (codec: Codec, depth: number): Codec => {
+  let byDepth = bounds.get(codec)
+  if (byDepth === undefined) bounds.set(codec, (byDepth = new Map()))
+  let made = byDepth.get(depth)
+  if (made === undefined) {
+    made = {
+      ...codec,
+      payload: compiled((schema) => {
+        const unbounded = codec.payload(schema)
+        return {
+          encode: (value) => unbounded.encode(value),
+          decode: (bytes) => unbounded.decode(bytes, depth)
+        }
+      })
+    }
+    byDepth.set(depth, made)
+  }
+  return made
 }
 
 /** The codecs that an end offers, best first. Defaults to `binary`, then `json`; `[json]` makes a wire to read along. */

@@ -23,18 +23,54 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
-/** The parts of one value, put together again. */
-export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (parts.length === 1 && parts[0] !== undefined) return parts[0]
-  let length = 0
-  for (const part of parts) length += part.length
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.length
+/** Parts shorter than this are copied into blocks of this many bytes. */
+const BlockSize = 4096
+
+/** The parts of one value as they arrive. A value in very many parts takes no more room than twice its length. */
+export class Parts {
+  private readonly blocks: Array<Uint8Array> = []
+  private block: Uint8Array | undefined
+  private filled = 0
+  private total = 0
+
+  /** How many bytes have arrived. */
+  get length(): number {
+    return this.total
   }
-  return whole
+
+  /** Takes in the next part; it belongs to the value from now on. */
+  push(part: Uint8Array): void {
+    this.total += part.length
+    if (part.length >= BlockSize) {
+      this.endBlock()
+      this.blocks.push(part)
+      return
+    }
+    if (this.filled + part.length > BlockSize) this.endBlock()
+    this.block ??= new Uint8Array(BlockSize)
+    this.block.set(part, this.filled)
+    this.filled += part.length
+  }
+
+  /** The whole value, whose last part this is. */
+  join(last: Uint8Array): Uint8Array {
+    this.endBlock()
+    const whole = new Uint8Array(this.total + last.length)
+    let at = 0
+    for (const block of this.blocks) {
+      whole.set(block, at)
+      at += block.length
+    }
+    whole.set(last, at)
+    return whole
+  }
+
+  private endBlock(): void {
+    if (this.block === undefined) return
+    this.blocks.push(this.block.subarray(0, this.filled))
+    this.block = undefined
+    this.filled = 0
+  }
 }
 
 /**
@@ -42,7 +78,8 @@ export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
  * `push` on. After a violation the connection is over: nothing more may be pushed.
  */
 export class Deframer {
-  readonly #limit: number
+  /** The longest body let in, in bytes. */
+  limit: number
   readonly #prefix = new Uint8Array(PrefixSize)
   readonly #prefixView = new DataView(this.#prefix.buffer)
   #prefixFilled = 0
@@ -51,7 +88,7 @@ export class Deframer {
 
   /** `limit`: the longest body let in, in bytes. Defaults to `FrameLimit`. */
   constructor(limit: number = FrameLimit) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** How many bytes of an unfinished frame are held, its prefix included. */
@@ -71,10 +108,10 @@ export class Deframer {
         if (this.#prefixFilled < PrefixSize) continue
       }
       const length = this.#prefixView.getUint32(0)
-      if (length > this.#limit) {
+      if (length > this.limit) {
         throw new Violation({
           rule: "FrameTooLong",
-          detail: `a frame of ${length} bytes, where at most ${this.#limit} are allowed`
+          detail: `a frame of ${length} bytes, where at most ${this.limit} are allowed`
         })
       }
       if (this.#body === undefined && chunk.length - at >= length) {

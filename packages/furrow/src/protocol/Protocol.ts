@@ -34,12 +34,13 @@
  *
  * A connection is closed with a named reason (a `Violation`, told in `Bye`) on: an id never opened, a second `Open`
  * of a dialog that lives, an id of the wrong parity, an `Item` without credit, payloads of `Open` beyond their window, a
- * frame out of order, a frame that is malformed or longer than the limit. Nothing else on either side is harmed by it.
+ * frame out of order, a frame that is malformed or longer than the limit, frames that are sent and answers that are not
+ * read, more than an end keeps (`NotReading`). Nothing else on either side is harmed by it.
  *
  * ## Framing
  *
  * A frame travels as its length and its body: four bytes, unsigned, big-endian, then that many bytes. A body longer
- * than `FrameLimit` is refused before anything is allocated for it.
+ * than `FrameLimit`, or after `Hello` than `Settings.frame`, is refused before anything is allocated for it.
  *
  * The *JSON codec* writes a body as one line of JSON, the frame without its payload, and a newline; if the frame
  * carries a payload of any length but zero, the payload follows as JSON text and a newline. The *binary codec* is
@@ -85,7 +86,8 @@
  * not given back would fit. An end holds at most its window and one value, and more is a violation.
  *
  * `Settings.dialogs` bounds dialogs at once: one more is answered by an Exit `overloaded`. A value longer than
- * `Settings.value` is an error at its sender.
+ * `Settings.value` is an error at its sender. `Start`, `StartFailed` and `Bye` leave 64 KiB of `Settings.frame` to what
+ * stands beside their payload.
  *
  * ## Order
  *
@@ -107,8 +109,11 @@ import { ActorName, ActorRef, Hop } from "./Identity.ts"
 /** The lowest and the highest version of this protocol that this implementation speaks. */
 export const Versions = { lowest: 1, highest: 1 } as const
 
-/** The longest body of a frame, in bytes: 1 MiB. */
+/** The longest body of a frame, in bytes: 1 MiB. An end may say in `Hello` that it takes less. */
 export const FrameLimit = 1_048_576
+
+/** The least that an end may say there, in bytes: 128 KiB, room for a part and all that may stand beside it. */
+export const LeastFrame = 131_072
 
 /** A payload longer than this many bytes (32 KiB) travels in parts of at most this length. */
 export const PartSize = 32_768
@@ -140,14 +145,21 @@ export const Settings = Schema.Struct({
   /** The longest payload, in bytes. */
   value: Count,
   /** Bytes of `Open` payloads that no handler has taken yet. */
-  window: Count
+  window: Count,
+  /** The longest body of a frame, in bytes, after `Hello`. */
+  frame: Schema.Int.check(Schema.isBetween({ minimum: LeastFrame, maximum: FrameLimit }))
 })
 
 /** See the schema. */
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 
-/** 65 536 dialogs, 256 MiB a value, 4 MiB of Open payloads. */
-export const DefaultSettings: Settings = { dialogs: 65_536, value: 268_435_456, window: 4_194_304 }
+/** 65 536 dialogs, 256 MiB a value, 4 MiB of Open payloads, 1 MiB a frame. */
+export const DefaultSettings: Settings = {
+  dialogs: 65_536,
+  value: 268_435_456,
+  window: 4_194_304,
+  frame: FrameLimit
+}
 
 /**
  * An operation as its actor serves it. The fingerprint is a hash of the encoded side of its schemas; two ends whose
@@ -353,6 +365,7 @@ export class Violation extends Schema.TaggedError<Violation>()("Violation", {
     "AfterExit",
     "NotTheCaller",
     "NotTheCallee",
+    "NotReading",
     "ValueTooLong"
   ]),
   detail: Schema.String
