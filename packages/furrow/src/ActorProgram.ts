@@ -5,6 +5,7 @@
  * ending in order. Where the connection comes from, and what becomes of the process afterwards, is the world's.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -64,40 +65,46 @@ export const live = <R>(
       return { _tag: "Refused", detail } satisfies LifeEnd
     }
     const session = made.value
-    const stop = Deferred.makeUnsafe<FrameOf<"Stop">>()
-    const begin = Deferred.makeUnsafe<FrameOf<"Start">>()
+    const clock = yield* Clock.Clock
+    const begun = Deferred.makeUnsafe<Begun>()
+    let born: Begun | undefined
     session.onFrame = (frame) => {
-      if (frame._tag === "Start") Deferred.doneUnsafe(begin, Exit.succeed(frame))
-      if (frame._tag === "Stop") Deferred.doneUnsafe(stop, Exit.succeed(frame))
+      if (frame._tag === "Start" && born === undefined) {
+        born = { _tag: "Begun", start: frame, life: lifeOf(frame, incarnation) }
+        Deferred.doneUnsafe(begun, Exit.succeed(born))
+      }
+      if (frame._tag === "Stop" && born !== undefined) {
+        Life.stop(born.life, frame, Life.nowUnsafe(clock) + frame.grace)
+      }
     }
 
-    const first = yield* Effect.raceFirst(Deferred.await(begin), session.end)
-    if (first._tag !== "Start") {
+    const first = yield* Effect.raceFirst(Deferred.await(begun), session.end)
+    if (first._tag !== "Begun") {
       return first._tag === "Bye" && first.frame.why === "refused"
         ? ({ _tag: "Refused", detail: first.frame.detail } satisfies LifeEnd)
         : ({ _tag: "Orphaned" } satisfies LifeEnd)
     }
-    const above = first.ancestors.at(-1)
-    const life = Life.make({
-      name: first.name,
-      path: above === undefined ? first.name : `${above.path}/${first.name}`,
-      incarnation,
-      ancestors: first.ancestors
-    })
+    const { life, start } = first
     return yield* Effect.provideContext(
-      inOrder(
-        program,
-        session,
-        life,
-        first,
-        Deferred.await(stop),
-        options?.lastResort ?? Effect.void
-      ),
+      inOrder(program, session, life, start, options?.lastResort ?? Effect.void),
       Context.make(ParentSession, { session, life }).pipe(
-        Context.add(References.MinimumLogLevel, first.logLevel as LogLevel.LogLevel)
+        Context.add(References.MinimumLogLevel, start.logLevel as LogLevel.LogLevel)
       )
     )
   }).pipe(Effect.scoped) as Effect.Effect<LifeEnd, never, R>
+
+/** A life that has been told who it is. */
+interface Begun {
+  readonly _tag: "Begun"
+  readonly start: FrameOf<"Start">
+  readonly life: Life.Life
+}
+
+const lifeOf = ({ ancestors, name }: FrameOf<"Start">, incarnation: string): Life.Life => {
+  const above = ancestors.at(-1)
+  const path = above === undefined ? name : `${above.path}/${name}`
+  return Life.make({ name, path, incarnation, ancestors })
+}
 
 /** From Start to Bye. */
 const inOrder = (
@@ -105,14 +112,23 @@ const inOrder = (
   session: Session.Session,
   life: Life.Life,
   start: FrameOf<"Start">,
-  stop: Effect.Effect<FrameOf<"Stop">>,
   lastResort: Effect.Effect<void>
 ): Effect.Effect<LifeEnd, never, unknown> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       // Nobody above is left who would lose patience: it is lost here.
       yield* Effect.forkChild(
-        session.end.pipe(Effect.andThen(Effect.sleep(start.grace)), Effect.andThen(lastResort)),
+        session.end.pipe(
+          Effect.andThen(
+            Life.waitFor(
+              Effect.never,
+              [life.grace],
+              (left) => Math.min(start.grace, left),
+              () => Effect.void
+            )
+          ),
+          Effect.andThen(lastResort)
+        ),
         { startImmediately: true }
       )
       const told = Deferred.makeUnsafe<void>()
@@ -124,19 +140,16 @@ const inOrder = (
         restore(
           Effect.raceFirst(
             Effect.as(Fiber.await(running), "ended" as const),
-            Effect.raceFirst(stop, Effect.as(session.end, "lost" as const))
+            Effect.raceFirst(
+              Effect.as(Deferred.await(life.told), "told" as const),
+              Effect.as(session.end, "lost" as const)
+            )
           )
         )
       )
-      const now = yield* Life.now
-      const word = Exit.isSuccess(why) && typeof why.value !== "string" ? why.value : undefined
-      if (!(Exit.isSuccess(why) && why.value === "ended")) {
-        Life.stop(
-          life,
-          word === undefined
-            ? { by: life.self, hops: [], until: now + start.grace }
-            : { by: word.by, hops: word.hops, until: now + word.grace }
-        )
+      // Its connection was lost, or its process was told by a signal.
+      if (!(Exit.isSuccess(why) && why.value !== "lost")) {
+        Life.stop(life, { by: life.self, hops: [] }, (yield* Life.now) + start.grace)
       }
       yield* Fiber.interrupt(running)
       const ended = yield* Fiber.await(running)

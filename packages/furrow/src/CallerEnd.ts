@@ -10,7 +10,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { itemsOf } from "./CalleeEnd.ts"
 import { asDefects, failUnlessEmpty, sameEvent } from "./Dialog.ts"
@@ -125,14 +124,29 @@ export class Ticket {
   cancel(why: "left" | "cancel" | "deadline", timeLeft?: number): void {
     if (this.outgoing === undefined || this.goneWith !== undefined) return
     this.why ??= why
+    this.outgoing.cancel(this.cancelWord(why, timeLeft))
+  }
+
+  /** Cancels a callee that has not ended, because its caller has left; joining it is `leave`'s. */
+  get abandon(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const patience = yield* Life.joinPatience(this.life)
+      const left = yield* Life.timeLeft(yield* Life.gracesOf(this.life))
+      this.cancel("left", patience(left))
+    })
+  }
+
+  private cancelWord(
+    why: "left" | "cancel" | "deadline",
+    timeLeft: number | undefined
+  ): CancelWord {
     const { self, stopping } = this.life
-    const word: CancelWord = {
+    return {
       // Whoever has this actor stopped has what it does left; what it cancels itself is its own word.
       by: why === "left" ? (stopping?.by ?? self) : self,
       hops: stopping?.hops ?? [],
       ...(timeLeft === undefined || timeLeft === Infinity ? {} : { timeLeft })
     }
-    this.outgoing.cancel(word)
   }
 
   /** Whether `cancel` was asked for by the dialog's user, and the callee did as it was asked. */
@@ -157,13 +171,21 @@ export class Ticket {
       }
       // The end of the time that was given has been met, and waited for, once.
       if (this.why === "deadline" && this.isOver) return left(this.ownReasons(yield* this.ended))
-      const bound = yield* Life.joinBound(this.life)
-      this.cancel(why, bound)
       if (this.outgoing === undefined) return left(Cause.empty)
+      const { outgoing } = this
       const before = yield* Life.now
-      const final = yield* Effect.timeoutOption(Deferred.await(this.gone), bound)
-      if (Option.isSome(final)) {
-        const cause = withoutMachinery(final.value)
+      const joined = yield* Life.waitFor(
+        Deferred.await(this.gone),
+        yield* Life.gracesOf(this.life),
+        yield* Life.joinPatience(this.life),
+        (wait, again) =>
+          Effect.sync(() => {
+            if (again) outgoing.hurry(this.cancelWord(why, wait))
+            else this.cancel(why, wait)
+          })
+      )
+      if (joined) {
+        const cause = withoutMachinery(yield* Deferred.await(this.gone))
         if (cause.reasons.length > 0) yield* this.tellFailure(cause)
         return left(cause)
       }

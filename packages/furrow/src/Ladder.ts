@@ -5,7 +5,6 @@
  * are given to it.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Events from "./Events.ts"
 import * as Life from "./Life.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -20,67 +19,72 @@ export interface Patience {
 /** The default patience: 3 s to end when asked, 2 s more after SIGTERM. */
 export const defaultPatience: Patience = { asked: 3000, terminated: 2000 }
 
-/** No stage is shorter than this, in milliseconds, however little time is left. */
+/** However little time is left, it makes no stage shorter than this, in milliseconds. */
 const ShortestStage = 100
 
-/**
- * The patience that is left to this actor for its children: all of it, or, while it is being stopped itself with `g`
- * left, 0.5 g and then 0.3 g, so that it is done before its own parent loses patience.
- */
-export const patienceLeft = (patience: Patience, life: Life.Life): Effect.Effect<Patience> =>
-  Effect.map(Life.now, (now) => {
-    if (life.stopping === undefined) return patience
-    const left = Math.max(0, life.stopping.until - now)
-    return {
-      asked: Math.max(ShortestStage, Math.min(patience.asked, 0.5 * left)),
-      terminated: Math.max(ShortestStage, Math.min(patience.terminated, 0.3 * left))
-    }
-  })
+/** What of the time that is left each stage may take: half, and three tenths, so that the rest is enough to be done. */
+const share: Patience = { asked: 0.5, terminated: 0.3 }
 
-const least = (a: Patience, b: Patience): Patience => ({
-  asked: Math.min(a.asked, b.asked),
-  terminated: Math.min(a.terminated, b.terminated)
-})
+/** Whether so many, one after the other, have time for the shortest stages at least. */
+export const areInTime = (left: number, several: number): boolean =>
+  left * share.asked >= several * ShortestStage
+
+/**
+ * How long a stage may take when so much time is left to whoever climbs, and so many ladders share it one after the
+ * other: never more than the actor's own patience.
+ */
+export const stageOf = (
+  stage: keyof Patience,
+  patience: Patience,
+  left: number,
+  several: number
+): number => Math.min(patience[stage], Math.max(ShortestStage, (share[stage] * left) / several))
 
 /** What the ladder works on. */
 export interface Rungs {
   readonly actor: ActorRef
-  /** Asks over the connection; `grace` is the time given, in milliseconds. Absent if there is no connection. */
+  /** How patient one may be with this actor if there is time. */
+  readonly patience: Patience
+  /** What bounds the time of whoever climbs. */
+  readonly graces: Life.Graces
+  /**
+   * Asks over the connection; `grace` is the time given, in milliseconds. It may be asked again, with less. Absent if
+   * there is no connection.
+   */
   readonly ask: ((grace: number) => Effect.Effect<void>) | undefined
   readonly terminate: Effect.Effect<void>
   readonly kill: Effect.Effect<void>
   /** Waits until it is gone and reaped. */
   readonly gone: Effect.Effect<unknown>
-  /** Waits until the one who climbs is told to stop itself: from then on less time is left. */
-  readonly hurry: Effect.Effect<Patience>
 }
 
-/** Asks, waits, terminates, waits, kills, and waits for the end; gives the stage that was needed. */
-export const climb = (rungs: Rungs, by: ActorRef, given: Patience): Effect.Effect<LadderStage> =>
+/**
+ * Asks, waits, terminates, waits, kills, and waits for the end; gives the stage that was needed. `several` ladders, this
+ * one among them, are to be climbed one after the other in the time that is left.
+ */
+export const climb = (rungs: Rungs, by: ActorRef, several = 1): Effect.Effect<LadderStage> =>
   Effect.gen(function* () {
-    const { actor, ask, gone, hurry, kill, terminate } = rungs
-    let patience = given
-    const isGone = (stage: keyof Patience): Effect.Effect<boolean> =>
-      Effect.gen(function* () {
-        const seen = yield* Effect.raceFirst(
-          Effect.as(gone, "gone" as const),
-          Effect.raceFirst(Effect.as(Effect.sleep(patience[stage]), "late" as const), hurry)
-        )
-        if (typeof seen === "string") return seen === "gone"
-        patience = least(patience, seen)
-        return Option.isSome(yield* Effect.timeoutOption(gone, patience[stage]))
-      })
+    const { actor, ask, gone, graces, kill, patience, terminate } = rungs
     const tell = (stage: LadderStage, wait: number) =>
       Events.publish({ _tag: "Stage", actor, stage, by, patience: wait })
-
-    if (ask !== undefined) {
-      yield* tell("asked", patience.asked)
-      yield* ask(patience.asked)
-      if (yield* isGone("asked")) return "asked"
+    /** Both stages are shares of one time: what was left when less was left than ever before. */
+    let known = { until: Infinity, left: Infinity }
+    const timeOf = (stage: keyof Patience) => (left: number) => {
+      const until = Life.untilOf(graces)
+      if (until < known.until) known = { until, left }
+      return stageOf(stage, patience, known.left, several)
     }
-    yield* tell("terminated", patience.terminated)
-    yield* terminate
-    if (yield* isGone("terminated")) return "terminated"
+    /** One stage; whether it was the last that was needed. */
+    const passed = (stage: keyof Patience, act: (wait: number) => Effect.Effect<void>) =>
+      // Whoever has less time than it had says so below, on every level.
+      Life.waitFor(gone, graces, timeOf(stage), (wait, again) =>
+        again ? (ask?.(wait) ?? Effect.void) : Effect.andThen(tell(stage, wait), act(wait))
+      )
+    // One that was too busy to read reads both at once, and has to know that little time is left.
+    const terminateIn = (wait: number) => Effect.andThen(ask?.(wait) ?? Effect.void, terminate)
+
+    if (ask !== undefined && (yield* passed("asked", ask))) return "asked"
+    if (yield* passed("terminated", terminateIn)) return "terminated"
     yield* tell("killed", 0)
     yield* kill
     yield* gone

@@ -1,7 +1,7 @@
 /**
  * What every part of one actor's life shares: who it is, who has told it to stop, and how long it may still take.
  *
- * Answers for the bound of a join, which shrinks while the actor itself is being stopped.
+ * Answers for the time that is left, which only ever gets less, for waits that follow it, and for the bound of a join.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,36 +16,38 @@ import type { ActorRef, Hop } from "./protocol/Identity.ts"
 /** How long a caller that leaves waits for the callee's end by default, in milliseconds: 5 s. */
 const DefaultJoinBound = 5000
 
-/** Who told an actor to stop, by which way, and until when (milliseconds of the monotonic clock) it may take. */
-export interface Stopping {
-  readonly by: ActorRef
-  readonly hops: ReadonlyArray<Hop>
-  readonly until: number
+// ---------------------------------------------------------------------------------------------------------------------
+// The time that is left
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Until when something that is being ended may take. It only ever gets less, and whoever waits is told. */
+export class Grace {
+  /** In milliseconds of the monotonic clock; `Infinity` until somebody ends it. */
+  until = Infinity
+  private watchers: Set<() => void> | undefined
+
+  /** From now on it may take no longer than this. */
+  shorten(until: number): void {
+    if (!(until < this.until)) return
+    this.until = until
+    this.watchers?.forEach((watcher) => watcher())
+  }
+
+  /** What was being ended has ended: whoever is left of it has all the time. */
+  lift(): void {
+    this.until = Infinity
+  }
+
+  /** Calls back each time it gets less; gives what ends that. */
+  watch(watcher: () => void): () => void {
+    this.watchers ??= new Set()
+    this.watchers.add(watcher)
+    return () => this.watchers?.delete(watcher)
+  }
 }
 
-/** One life, shared by its sessions, its routers and its nursery. */
-export interface Life {
-  readonly self: SelfInfo
-  stopping: Stopping | undefined
-  /** Done when the life is told to stop. */
-  readonly told: Deferred.Deferred<void>
-}
-
-/** A life that nobody has told to stop yet. */
-export const make = (self: SelfInfo): Life => ({
-  self,
-  stopping: undefined,
-  told: Deferred.makeUnsafe()
-})
-
-/** Tells a life to stop. */
-export const stop = (life: Life, stopping: Stopping): void => {
-  life.stopping = stopping
-  Deferred.doneUnsafe(life.told, Exit.void)
-}
-
-/** The life that the current fiber is part of; none outside of a tree. */
-export const CurrentLife = Context.Reference<Life | undefined>("furrow/Life", {
+/** The grace of the request that the current fiber answers, or stands for; none outside of one. */
+export const CurrentGrace = Context.Reference<Grace | undefined>("furrow/Grace", {
   defaultValue: () => undefined
 })
 
@@ -55,15 +57,121 @@ export const now: Effect.Effect<number> = Effect.map(
   (nanos) => Number(nanos) / 1e6
 )
 
-/** How long a join may take now, in milliseconds: `JoinBound`, 5 s, or half of the grace that a stop has left. */
-export const joinBound = (life: Life): Effect.Effect<number> =>
-  Effect.flatMap(JoinBound, (given) => {
+/** The same, where there is no fiber. */
+export const nowUnsafe = (clock: Clock.Clock): number =>
+  Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** Everything that bounds what is done for a life: its own grace, and that of a request, if it is done for one. */
+export type Graces = ReadonlyArray<Grace>
+
+/** Until when all of them allow, in milliseconds of the monotonic clock. */
+export const untilOf = (graces: Graces): number => Math.min(...graces.map(({ until }) => until))
+
+/** How many milliseconds are left, at least 0; `Infinity` if nobody ends what is done. */
+export const timeLeft = (graces: Graces): Effect.Effect<number> =>
+  Effect.map(now, (time) => Math.max(0, untilOf(graces) - time))
+
+/** Waits until less time is left than was known. */
+const shorterThan = (graces: Graces, known: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const unwatch = () => ends.forEach((end) => end())
+    const look = () => {
+      if (untilOf(graces) >= known) return
+      unwatch()
+      resume(Effect.void)
+    }
+    const ends = graces.map((grace) => grace.watch(look))
+    look()
+    return Effect.sync(unwatch)
+  })
+
+/**
+ * Waits for something, for so many milliseconds as `patience` makes of the time that is left; tells whether it came.
+ * `say` is run before, with the wait; and each time less time is left, with what remains of it then.
+ */
+export const waitFor = (
+  event: Effect.Effect<unknown>,
+  graces: Graces,
+  patience: (left: number) => number,
+  say: (wait: number, again: boolean) => Effect.Effect<void>
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    let end = Infinity
+    let again = false
+    while (true) {
+      const before = yield* now
+      const until = untilOf(graces)
+      const bound = before + patience(Math.max(0, until - before))
+      if (!again || bound < end) {
+        end = bound
+        yield* say(end - before, again)
+      }
+      again = true
+      const seen = yield* Effect.raceAllFirst([
+        Effect.as(event, "came" as const),
+        Effect.as(Effect.sleep(end - (yield* now)), "late" as const),
+        Effect.as(shorterThan(graces, until), "less" as const)
+      ])
+      if (seen !== "less") return seen === "came"
+    }
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One life
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Who told an actor to stop, and by which way. */
+export interface Stopping {
+  readonly by: ActorRef
+  readonly hops: ReadonlyArray<Hop>
+}
+
+/** One life, shared by its sessions, its routers and its nursery. */
+export interface Life {
+  readonly self: SelfInfo
+  /** Who told it to stop first; nobody yet. */
+  stopping: Stopping | undefined
+  /** How long it may take to stop. */
+  readonly grace: Grace
+  /** Done when the life is told to stop. */
+  readonly told: Deferred.Deferred<void>
+}
+
+/** A life that nobody has told to stop yet. */
+export const make = (self: SelfInfo): Life => ({
+  self,
+  stopping: undefined,
+  grace: new Grace(),
+  told: Deferred.makeUnsafe()
+})
+
+/** Tells a life to stop by then; who says it again can only leave it less time. */
+export const stop = (life: Life, stopping: Stopping, until: number): void => {
+  life.stopping ??= stopping
+  life.grace.shorten(until)
+  Deferred.doneUnsafe(life.told, Exit.void)
+}
+
+/** The life that the current fiber is part of; none outside of a tree. */
+export const CurrentLife = Context.Reference<Life | undefined>("furrow/Life", {
+  defaultValue: () => undefined
+})
+
+/** What bounds the current fiber's work for a life. */
+export const gracesOf = (life: Life): Effect.Effect<Graces> =>
+  Effect.map(CurrentGrace, (grace) => (grace === undefined ? [life.grace] : [life.grace, grace]))
+
+/**
+ * How long a join may take, in milliseconds, as a function of the time that is left: `JoinBound`, or 5 s, and at most
+ * half of what is left. A life that is being stopped may use all of that half.
+ */
+export const joinPatience = (life: Life): Effect.Effect<(left: number) => number> =>
+  Effect.map(JoinBound, (given) => {
     const bound =
       given === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(given))
-    const { stopping } = life
-    return stopping === undefined
-      ? Effect.succeed(bound ?? DefaultJoinBound)
-      : Effect.map(now, (time) =>
-          Math.min(bound ?? Infinity, Math.max(0, stopping.until - time) / 2)
-        )
+    return (left) =>
+      Math.min(
+        bound ?? (life.stopping === undefined ? DefaultJoinBound : Infinity),
+        Math.max(0, left) / 2
+      )
   })

@@ -20,9 +20,10 @@ export interface Child {
   readonly ended: Effect.Effect<CrashCause | undefined>
   /**
    * Asks it to end, walks the ladder, and waits until it is gone: what it failed with while it ended. Asked twice, it
-   * waits for the same end; who stops waiting does not stop it from ending.
+   * waits for the same end; who stops waiting does not stop it from ending. Of a time that is short, it takes the share
+   * of one of `several` (1 by default) that are stopped one after the other.
    */
-  readonly stop: (by: ActorRef) => Effect.Effect<CrashCause | undefined>
+  readonly stop: (by: ActorRef, several?: number) => Effect.Effect<CrashCause | undefined>
 }
 
 /** Gives an effect the interruptibility back that a region around it took, as `Effect.uninterruptibleMask` does. */

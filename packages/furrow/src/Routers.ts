@@ -16,6 +16,7 @@
  * 10. runs handlers in the actor's own context.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -88,7 +89,10 @@ interface Request {
   running: boolean
   /** What the router answered while the request's scope was still open. */
   held: Exit.Exit<unknown, unknown> | undefined
+  /** The first time that the caller said it. */
   cancel: FrameOf<"Cancel"> | undefined
+  /** How long the caller waits, once it has left. */
+  readonly grace: Life.Grace
   lost: boolean
 }
 
@@ -102,6 +106,7 @@ export const makeServer = (
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const own = handlers.context
+    const clock = yield* Clock.Clock
     const runFork = Effect.runForkWith(own)
     const clients = new Map<number, Map<RequestId, Request>>()
     let lastClient = 0
@@ -169,8 +174,10 @@ export const makeServer = (
         Effect.logWarning(`${operation.name} failed, and its caller is gone.`, exit.cause)
       )
     }
-    const forget = ({ client, incoming }: Request) => {
+    const forget = ({ client, grace, incoming }: Request) => {
       incoming.taken()
+      // Whatever it has left behind is not waited for any more.
+      grace.lift()
       clients.get(client)?.delete(RequestId(incoming.id))
     }
 
@@ -229,7 +236,7 @@ export const makeServer = (
             // Its caller may have left while the payload was decoded.
             if (request.cancel !== undefined || request.lost) return Effect.interrupt
             request.running = true
-            return traced(request, run)
+            return Effect.provideService(traced(request, run), Life.CurrentGrace, request.grace)
           })
           return Effect.onExit(running, (done) => {
             const { held } = request
@@ -303,6 +310,7 @@ export const makeServer = (
             running: false,
             held: undefined,
             cancel: undefined,
+            grace: new Life.Grace(),
             lost: false
           }
           const requestId = RequestId(incoming.id)
@@ -310,7 +318,14 @@ export const makeServer = (
           runFork(begin(request))
           return (why) => {
             if (why === "lost") request.lost = true
-            else request.cancel = why
+            else {
+              if (why.timeLeft !== undefined) {
+                request.grace.shorten(Life.nowUnsafe(clock) + why.timeLeft)
+              }
+              // Said again, it leaves less time, and interrupts nothing that is being interrupted.
+              if (request.cancel !== undefined) return
+              request.cancel = why
+            }
             // The router answers an interruption of a request that it does not run; such a request answers by itself.
             runFork(router.write(client, { _tag: "Interrupt", requestId, interruptors: [] }))
           }
@@ -550,7 +565,7 @@ export const makeClient = (
         const ticket = Context.getUnsafe(context, Ticket.Current)
         if (message._tag === "Request") return open(ticket, message)
         // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
-        return Effect.map(Life.joinBound(life), (bound) => ticket.cancel("left", bound))
+        return ticket.abandon
       }
     }).pipe(
       // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope

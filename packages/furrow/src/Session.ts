@@ -60,6 +60,8 @@ export interface Outgoing {
   readonly end: DialogEnd
   /** Cancels it, once; it still ends with the callee's last word. A dialog not yet written just ends. */
   readonly cancel: (word: CancelWord) => void
+  /** Says once more that it is cancelled, with less time left. */
+  readonly hurry: (word: CancelWord) => void
 }
 
 /** Whoever opened a dialog is told here, outside of any fiber; each is called at most once. */
@@ -292,7 +294,16 @@ export class Session {
       window,
       this.carrier
     )
-    const live: LiveOutgoing = { end, listener, cancel: (word) => this.cancel(live, word) }
+    const live: LiveOutgoing = {
+      end,
+      listener,
+      cancel: (word) => this.cancel(live, word),
+      hurry: (word) => {
+        const { lane, state } = end
+        if (state.exited || !state.cancelled || lane.id === undefined) return
+        this.outbox.urgent({ ...word, _tag: "Cancel", id: lane.id })
+      }
+    }
     this.unwritten.set(end.lane, live)
     end.say({ ...frame, _tag: "Open", id: 0, window })
     return live

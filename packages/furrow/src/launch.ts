@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import type { ActorExit, AnyDefinition, Handlers, Portal } from "./Actor.ts"
 import * as Events from "./Events.ts"
 import * as Ladder from "./Ladder.ts"
-import type * as Life from "./Life.ts"
+import * as Life from "./Life.ts"
 import type { Child } from "./NurseryKey.ts"
 import { infosOf, laneCodec } from "./Operations.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
@@ -135,6 +135,7 @@ export const launch = (
         asked: millis(options.grace, Ladder.defaultPatience.asked),
         terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
       }
+      const graces = yield* Life.gracesOf(life)
 
       /** The child did not come up: one that does not end by itself in time is ended; its last words are kept. */
       const giveUp = (
@@ -236,9 +237,8 @@ export const launch = (
       const end = Effect.gen(function* () {
         session.stoppedBy = refOf(life)
         const stage = yield* Ladder.climb(
-          rungs(ref, session, spawned, exited, life, patience),
-          refOf(life),
-          yield* Ladder.patienceLeft(patience, life)
+          rungs(ref, session, spawned, exited, life, graces, patience),
+          refOf(life)
         )
         const said = yield* Effect.timeoutOption(
           Effect.raceFirst(Deferred.await(answered), session.end),
@@ -269,7 +269,9 @@ export const launch = (
           (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
         )
       }
-      return yield* watch(actor, life, ref, session, spawned, exit, patience)
+      return yield* watch(actor, life, ref, session, spawned, exit, (gone) =>
+        rungs(ref, session, spawned, gone, life, graces, patience)
+      )
     })
   )
 
@@ -288,13 +290,12 @@ const rungs = (
   spawned: Spawned,
   gone: Effect.Effect<ProcessExit>,
   life: Life.Life,
+  graces: Life.Graces,
   patience: Ladder.Patience
 ): Ladder.Rungs => ({
   actor: ref,
-  hurry:
-    life.stopping === undefined
-      ? Effect.andThen(Deferred.await(life.told), Ladder.patienceLeft(patience, life))
-      : Effect.never,
+  patience,
+  graces,
   ask: session.isOver
     ? undefined
     : (grace) =>
@@ -334,7 +335,7 @@ const watch = (
   session: Session.Session,
   spawned: Spawned,
   exitKnown: Deferred.Deferred<ProcessExit>,
-  patience: Ladder.Patience
+  rungsTo: (gone: Effect.Effect<ProcessExit>) => Ladder.Rungs
 ): Effect.Effect<Launched, never, Scope.Scope> =>
   Effect.gen(function* () {
     const exited = Deferred.await(exitKnown)
@@ -350,13 +351,8 @@ const watch = (
       over({ _tag: "Crashed", cause: new CrashCause(known) })
 
     /** Ends it. */
-    const ending = Effect.gen(function* () {
-      const wait = yield* Ladder.patienceLeft(patience, life)
-      const stage = yield* Ladder.climb(
-        rungs(ref, session, spawned, exited, life, patience),
-        session.stoppedBy ?? refOf(life),
-        wait
-      )
+    const ending = Effect.fnUntraced(function* (several: number | undefined) {
+      const stage = yield* Ladder.climb(rungsTo(exited), session.stoppedBy ?? refOf(life), several)
       const exit = yield* exited
       // Its last words may still be on their way.
       yield* Effect.timeoutOption(session.end, LossPatience)
@@ -389,11 +385,7 @@ const watch = (
       Deferred.doneUnsafe(failing, Exit.void)
       const stage: LadderStage | undefined = Deferred.isDoneUnsafe(exitKnown)
         ? undefined
-        : yield* Ladder.climb(
-            { ...rungs(ref, session, spawned, exited, life, patience), ask: undefined },
-            refOf(life),
-            yield* Ladder.patienceLeft(patience, life)
-          )
+        : yield* Ladder.climb({ ...rungsTo(exited), ask: undefined }, refOf(life))
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
       const exit = yield* exited
@@ -417,7 +409,7 @@ const watch = (
     const gone = Deferred.await(ended)
 
     /** Ends it, whoever waits for that; whoever comes second waits for the same end. */
-    const stopBy = (by: ActorRef): Effect.Effect<CrashCause | undefined> =>
+    const stopBy = (by: ActorRef, several?: number): Effect.Effect<CrashCause | undefined> =>
       Effect.uninterruptibleMask((restore) => {
         const crashCause = Effect.map(restore(gone), (end) =>
           end._tag === "Crashed" ? end.cause : undefined
@@ -429,7 +421,7 @@ const watch = (
         asked = true
         session.stoppedBy ??= by
         return Effect.andThen(
-          Effect.forkIn(ending, scope, { startImmediately: true, uninterruptible: true }),
+          Effect.forkIn(ending(several), scope, { startImmediately: true, uninterruptible: true }),
           crashCause
         )
       })
