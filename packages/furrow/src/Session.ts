@@ -31,6 +31,7 @@ import type {
   Window
 } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
+import { ExitPatience } from "./Spawner.ts"
 import * as SessionLimits from "./SessionLimits.ts"
 
 /** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
@@ -108,7 +109,7 @@ export interface SessionOptions {
   readonly expected?: string | undefined
   /** The operations this end means to call; differences are in the session's agreement. Defaults to none. */
   readonly calls?: ReadonlyArray<OperationInfo> | undefined
-  /** Waits for the exit of the process at the other end, if it is ours; callers are told of it (at most 100 ms late). */
+  /** Waits for the exit of the process at the other end, if it is ours; callers are told of it, late by `ExitPatience` at most. */
   readonly processExit?: Effect.Effect<ProcessExit> | undefined
 }
 
@@ -672,7 +673,7 @@ export class Session {
           this.loseCallees()
           if (processExit !== undefined) {
             // The exit of a process follows its last word by a moment, and says more.
-            this.crash = yield* Effect.timeoutOption(processExit, CrashPatience).pipe(
+            this.crash = yield* Effect.timeoutOption(processExit, yield* ExitPatience).pipe(
               Effect.map(Option.getOrUndefined)
             )
           }
@@ -697,9 +698,6 @@ export class Session {
     })
   }
 }
-
-/** How long callers wait for the exit of a process that is gone, so that they can be told more. */
-const CrashPatience = "100 millis"
 
 /** How long the other end may take nothing when a session is closed, before what it has not taken is given up. */
 const ClosePatience = "1 second"

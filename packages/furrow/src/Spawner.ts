@@ -98,6 +98,15 @@ export interface Spawned {
   readonly stderrTail: Effect.Effect<string>
 }
 
+/**
+ * How long the exit of an actor's process may come after the end of its connection, before its callers are told without
+ * it and the process is helped along by the ladder. Defaults to 100 milliseconds; it is there within one or two, unless
+ * the machine has much else to do.
+ */
+export const ExitPatience = Context.Reference<Duration.Input>("furrow/Spawner/ExitPatience", {
+  defaultValue: () => "100 millis"
+})
+
 /** Starts actors in one kind of world. */
 export class Spawner extends Context.Service<
   Spawner,

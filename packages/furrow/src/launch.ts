@@ -30,7 +30,7 @@ import * as RootCause from "./RootCause.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
 import * as SessionLimits from "./SessionLimits.ts"
-import { Spawner } from "./Spawner.ts"
+import { ExitPatience, Spawner } from "./Spawner.ts"
 import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
 import {
   ActorCrashed,
@@ -57,9 +57,6 @@ export interface Launched extends Child {
   /** The door to it; its client has the methods of the definition it was launched from. */
   readonly portal: Portal<never>
 }
-
-/** How long the exit of a process may come after the end of its connection before it is helped along, in milliseconds. */
-const LossPatience = 100
 
 /** The first word of either side about itself. */
 export const helloOf = (
@@ -242,7 +239,7 @@ export const launch = (
         )
         const said = yield* Effect.timeoutOption(
           Effect.raceFirst(Deferred.await(answered), session.end),
-          LossPatience
+          yield* ExitPatience
         )
         const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
         if (cause === undefined) return
@@ -355,7 +352,7 @@ const watch = (
       const stage = yield* Ladder.climb(rungsTo(exited), session.stoppedBy ?? refOf(life), several)
       const exit = yield* exited
       // Its last words may still be on their way.
-      yield* Effect.timeoutOption(session.end, LossPatience)
+      yield* Effect.timeoutOption(session.end, yield* ExitPatience)
       session.lose("the process is gone")
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
@@ -377,7 +374,10 @@ const watch = (
     // Death is noticed from the exit and from the connection, whichever is first.
     yield* Effect.gen(function* () {
       yield* Effect.raceFirst(exited, session.end)
-      const early = yield* Effect.timeoutOption(Effect.andThen(exited, session.end), LossPatience)
+      const early = yield* Effect.timeoutOption(
+        Effect.andThen(exited, session.end),
+        yield* ExitPatience
+      )
       if (Option.isNone(early)) session.lose("the process is gone")
       // Calls that wait for it are told first, with its exit if that is known by now.
       yield* session.settled

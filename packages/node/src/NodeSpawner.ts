@@ -29,7 +29,7 @@ import * as MainModule from "./internal/MainModule.ts"
 import { memoryKills } from "./internal/MemoryKills.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
-import { settle } from "./internal/Settle.ts"
+import { settle, settleTurns } from "./internal/Settle.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as WirePipe from "./internal/WirePipe.ts"
 
@@ -46,8 +46,11 @@ export const GroupGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
 const OutputTime = 200
 
-/** The same where callers wait to be told why it died, in milliseconds. Others may hold its stderr open. */
-const LastWordsTime = 50
+/**
+ * How many turns of the event loop its last words may take where callers wait to be told why it died. They are in the
+ * pipe by then; the end of the file may never come, because others may hold it open.
+ */
+const LastWordsTurns = 20
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is asked for
@@ -186,9 +189,12 @@ const spawn = Effect.fnUntraced(function* (
 
   let killed = false
   const exit = Deferred.makeUnsafe<ProcessExit>()
+  const allRead = () => stderr.reading.every((fiber) => fiber.pollUnsafe() !== undefined)
   yield* reaped.pipe(
     Effect.tap((how) =>
-      Death.maySpeak(how) ? settle(stderr.reading, LastWordsTime) : Effect.void
+      Death.mayExplain(how)
+        ? settleTurns(() => Death.inWords(stderr.tail()) !== undefined || allRead(), LastWordsTurns)
+        : Effect.void
     ),
     Effect.flatMap((how) => {
       const death = Death.deathOf(how, {

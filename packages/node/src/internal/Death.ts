@@ -23,8 +23,8 @@ const crashes = new Set(["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SI
 /** The signals of an abort, before which a runtime writes why. */
 const aborts = new Set(["SIGABRT", "SIGILL", "SIGTRAP"])
 
-/** Whether the last words of a process that ended like this may say more than its exit. */
-export const maySpeak = (exit: ProcessExit): boolean =>
+/** Whether the last words of a process that ended like this may say why. */
+export const mayExplain = (exit: ProcessExit): boolean =>
   exit.signal !== undefined && aborts.has(exit.signal)
 
 const heapFull =
@@ -32,8 +32,22 @@ const heapFull =
 
 const systemFull = /^# Fatal process out of memory|^terminate called .*bad_alloc/m
 
-/** What a runtime says before it aborts. */
-const said = [/^# Fatal error in .*\n# (.+)$/m, /^(FATAL ERROR: .+|.*\bAssertion .+ failed\b.*)$/m]
+/** What else a runtime says before it aborts: whole lines, which may still be on their way. */
+const reasons = [
+  /^# Fatal error in .*\n# (.+)\n/m,
+  /^(FATAL ERROR: .+|.*\bAssertion .+ failed\b.*)\n/m
+]
+
+/** The death that the last words of an aborted process tell of. */
+export const inWords = (stderr: string): Death | undefined => {
+  if (heapFull.test(stderr)) return { _tag: "OutOfMemory", of: "heap" }
+  if (systemFull.test(stderr)) return { _tag: "OutOfMemory", of: "system" }
+  for (const reason of reasons) {
+    const [, said] = reason.exec(stderr) ?? []
+    if (said !== undefined) return { _tag: "RuntimeCrash", said }
+  }
+  return undefined
+}
 
 /** Why a process ended, as far as its exit does not say it. */
 export const deathOf = (exit: ProcessExit, signs: Signs): Death | undefined => {
@@ -41,16 +55,9 @@ export const deathOf = (exit: ProcessExit, signs: Signs): Death | undefined => {
     return signs.memoryKill ? { _tag: "OutOfMemory", of: "system" } : undefined
   }
   if (exit.signal === undefined || !crashes.has(exit.signal)) return undefined
-  if (maySpeak(exit)) {
-    if (heapFull.test(signs.stderr)) {
-      const limit = signs.heapLimit
-      return { _tag: "OutOfMemory", of: "heap", ...(limit === undefined ? {} : { limit }) }
-    }
-    if (systemFull.test(signs.stderr)) return { _tag: "OutOfMemory", of: "system" }
-    for (const pattern of said) {
-      const [, words] = pattern.exec(signs.stderr) ?? []
-      if (words !== undefined) return { _tag: "RuntimeCrash", said: words }
-    }
+  const told = mayExplain(exit) ? inWords(signs.stderr) : undefined
+  if (told?._tag !== "OutOfMemory" || told.of === "system" || signs.heapLimit === undefined) {
+    return told ?? { _tag: "RuntimeCrash" }
   }
-  return { _tag: "RuntimeCrash" }
+  return { ...told, limit: signs.heapLimit }
 }

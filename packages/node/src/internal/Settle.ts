@@ -1,5 +1,5 @@
 /**
- * Waiting, bounded by the system's own clock.
+ * Waiting, bounded by the system's own clock, or by what this process's event loop has got round to.
  *
  * What is waited for here happens outside this process, so a test clock must not hold it up.
  */
@@ -24,4 +24,18 @@ export const settle = (
       })
     }
     return Effect.sync(() => clearTimeout(timer))
+  })
+
+/**
+ * Waits until something holds, at most this many turns of the event loop. In each of them everything is read that the
+ * system has; how long they take is nobody's guess on a busy machine, and next to nothing on any other.
+ */
+export const settleTurns = (holds: () => boolean, turns: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    let left = turns
+    const turn = () => {
+      if (left-- === 0 || holds()) resume(Effect.void)
+      else setImmediate(turn)
+    }
+    turn()
   })
