@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type * as Cause from "effect/Cause"
+import type { Guard } from "./Guard.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import type { Difference } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -16,8 +17,13 @@ import type { CrashCause, LadderStage } from "./TreeError.ts"
 
 /** Something that happened to an actor of this process, or to one of its children. */
 export type Event =
-  /** A child is ready. */
-  | { readonly _tag: "Started"; readonly actor: ActorRef; readonly pid: number | undefined }
+  /** A child is ready; `guard` is who ends it when this process is gone, absent if it lives in this process. */
+  | {
+      readonly _tag: "Started"
+      readonly actor: ActorRef
+      readonly pid: number | undefined
+      readonly guard?: Guard | undefined
+    }
   /** A child has reached a stage of the ladder; `patience` is how many milliseconds it has until the next. */
   | {
       readonly _tag: "Stage"

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type * as Stream from "effect/Stream"
 import type { AnyDefinition } from "./Actor.ts"
+import type { Guard } from "./Guard.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import type { SpawnError } from "./TreeError.ts"
 
@@ -90,6 +91,8 @@ export interface Spawned {
   /** Ends its whole group (SIGKILL). Returns at once; does nothing to one that is gone. */
   readonly kill: Effect.Effect<void>
   readonly pid: number | undefined
+  /** Who ends it when this process is gone; absent if it lives in this process. */
+  readonly guard?: Guard | undefined
   /** What it writes to stdout, if that was asked for with `pipe`. */
   readonly stdout: Stream.Stream<Uint8Array>
   /** What it writes to stderr, if that was asked for with `pipe`. */

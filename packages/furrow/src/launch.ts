@@ -369,7 +369,13 @@ const watch = (
       })
     })
 
-    yield* Events.publish({ _tag: "Started", actor: ref, pid: spawned.pid })
+    const { guard, pid } = spawned
+    yield* Events.publish({
+      _tag: "Started",
+      actor: ref,
+      pid,
+      ...(guard === undefined ? {} : { guard })
+    })
 
     // Death is noticed from the exit and from the connection, whichever is first.
     yield* Effect.gen(function* () {

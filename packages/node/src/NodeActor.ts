@@ -27,6 +27,7 @@ import { basename } from "node:path"
 import { isUnread, report } from "./internal/Report.ts"
 import { exitFlushed, GoneCode, runMain as runMainFiber } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
+import * as Watchdog from "./internal/Watchdog.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as NodeSpawner from "./NodeSpawner.ts"
 
@@ -170,7 +171,8 @@ const endByForce = Effect.sync(() => {
   process.kill(0, "SIGKILL")
 })
 
-const runActor = (program: Program<Services>, defaultMain: URL | undefined): void =>
+const runActor = (program: Program<Services>, defaultMain: URL | undefined): void => {
+  Watchdog.start(process.argv.slice(3))
   runMainFiber(
     Effect.gen(function* () {
       const socket = yield* WireFd.open()
@@ -190,6 +192,7 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
       }
     }
   )
+}
 
 /**
  * Runs a program as this process: the root of a tree, or an actor.

@@ -7,7 +7,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,7 +17,9 @@ import type { PlatformError } from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
+import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
+import type { Guard as Guards } from "furrow/Guard"
 import type { ProcessExit } from "furrow/ProcessExit"
 import { Spawner } from "furrow/Spawner"
 import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawner"
@@ -25,11 +27,14 @@ import { LimitReached, SpawnError } from "furrow/TreeError"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as Death from "./internal/Death.ts"
+import * as Guardian from "./internal/Guardian.ts"
 import * as MainModule from "./internal/MainModule.ts"
 import { memoryKills } from "./internal/MemoryKills.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
+import * as StartGate from "./internal/StartGate.ts"
+import * as Watchdog from "./internal/Watchdog.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as WirePipe from "./internal/WirePipe.ts"
 
@@ -41,6 +46,29 @@ export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
  */
 export const GroupGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/GroupGrace", {
   defaultValue: () => "500 millis"
+})
+
+/**
+ * Who ends this process's actors when it is gone without a word, also those that are busy or blocked, with the programs
+ * that they have started.
+ *
+ * - `guardian`: a shell beside this process, 2 MiB for all its actors. Also ends actors that are stopped.
+ * - `watchdog`: a thread inside each actor, 20 MiB. Cannot end an actor that is stopped (SIGSTOP), nor one whose modules
+ *   block while they are loaded.
+ *
+ * Defaults to the guardian where there is `/bin/sh`, else to the watchdog. The event `Started` says which it is.
+ */
+export const Guard = Context.Reference<Guards>("furrow/NodeSpawner/Guard", {
+  defaultValue: () => (Guardian.isPossible() ? "guardian" : "watchdog")
+})
+
+/**
+ * How long all actors below a process that is gone without a word may take to end by themselves, finalizers included,
+ * before SIGKILL. Defaults to 1 second. Each level of the tree has half of what the level above it has, and the actors
+ * of a root have half of it, so that no depth makes it longer. With `0`, they are killed at once.
+ */
+export const OrphanGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/OrphanGrace", {
+  defaultValue: () => "1 second"
 })
 
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
@@ -55,6 +83,10 @@ const LastWordsTurns = 20
 // ---------------------------------------------------------------------------------------------------------------------
 // What is asked for
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** How long an actor may take to end by itself when this process is gone, in milliseconds. A path names each level. */
+const orphanGrace = (request: SpawnRequest, whole: Duration.Input): number =>
+  Duration.toMillis(Duration.fromInputUnsafe(whole)) / 2 ** (request.path.split("/").length - 1)
 
 const makeArguments = (request: SpawnRequest, main: string): Array<string> => {
   const { execArgv, gid, memory, title, uid } = request.options
@@ -72,6 +104,7 @@ const makeArguments = (request: SpawnRequest, main: string): Array<string> => {
 const makeEnvironment = (options: ProcessOptions): Record<string, string | undefined> => {
   const nodeOptions = process.env["NODE_OPTIONS"]
   return {
+    ...process.env,
     // Another user could not use this user's directory.
     ...(options.uid === undefined ? CompileCache.environment() : {}),
     ...(nodeOptions === undefined
@@ -84,24 +117,33 @@ const makeEnvironment = (options: ProcessOptions): Record<string, string | undef
 const toStdio = (output: Output): "pipe" | "inherit" | "ignore" =>
   output === "lines" ? "pipe" : output
 
-const makeCommand = (
+/** What is run, which may wait behind a gate until somebody watches over it. */
+const makeProgram = (
   request: SpawnRequest,
-  main: string,
-  groupGrace: Duration.Input
-): ChildProcess.StandardCommand => {
-  const { options } = request
-  return ChildProcess.make(options.execPath ?? process.execPath, makeArguments(request, main), {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: makeEnvironment(options),
-    extendEnv: true,
-    detached: true,
-    stdin: options.stdin ?? "ignore",
-    stdout: toStdio(options.stdout ?? "lines"),
-    stderr: toStdio(options.stderr ?? "lines"),
-    additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } },
-    forceKillAfter: groupGrace
-  })
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string | undefined>>,
+  gated: boolean
+): Effect.Effect<readonly [string, ReadonlyArray<string>], SpawnError> => {
+  const { cwd = ".", execPath = process.execPath } = request.options
+  return StartGate.isThere(execPath, cwd, env["PATH"])
+    ? Effect.succeed(gated ? StartGate.shut(execPath, args) : [execPath, args])
+    : MainModule.refuse(request, `Its "execPath" is no program that can be run: ${execPath}`)
 }
+
+const makeOptions = (
+  { options }: SpawnRequest,
+  env: Readonly<Record<string, string | undefined>>,
+  groupGrace: Duration.Input
+): ChildProcess.CommandOptions => ({
+  ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  env,
+  detached: true,
+  stdin: options.stdin ?? "ignore",
+  stdout: toStdio(options.stdout ?? "lines"),
+  stderr: toStdio(options.stderr ?? "lines"),
+  additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } },
+  forceKillAfter: groupGrace
+})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is told
@@ -140,6 +182,7 @@ const awaitExit = (handle: ChildProcessHandle): Effect.Effect<ProcessExit> =>
 
 const spawn = Effect.fnUntraced(function* (
   spawner: ChildProcessSpawner["Service"],
+  guardians: RcMap.RcMap<number, Guardian.Guardian, PlatformError>,
   request: SpawnRequest
 ): Effect.fn.Return<Spawned, SpawnError, Scope.Scope> {
   if (process.platform === "win32") {
@@ -149,18 +192,32 @@ const spawn = Effect.fnUntraced(function* (
     )
   }
   const main = yield* MainModule.find(request)
-  const command = makeCommand(request, main, yield* GroupGrace)
   const scope = yield* Effect.scope
+  const guard = yield* Guard
+  const grace = orphanGrace(request, yield* OrphanGrace)
+  const cannotStart = (cause: Cause.Cause<PlatformError>) =>
+    Effect.fail(toSpawnError(request, cause))
+  const guardian =
+    guard === "guardian"
+      ? yield* RcMap.get(guardians, Math.floor(grace / Guardian.TurnTime)).pipe(
+          Effect.catchCause(cannotStart)
+        )
+      : undefined
+  const env = makeEnvironment(request.options)
+  const gated = guardian !== undefined && StartGate.passes(env)
+  const args = makeArguments(request, main)
+  if (guard === "watchdog") args.push(Watchdog.argument(grace))
+  const [file, given] = yield* makeProgram(request, args, env, gated)
+  const command = ChildProcess.make(file, given, makeOptions(request, env, yield* GroupGrace))
 
   // The process in a scope of its own: it is closed when the leader is reaped, so that the stock spawner, which signals
   // the number of the group, does so while nobody else can have that number.
   const processScope = yield* Scope.make()
   const pipes = yield* Scope.make()
   const diedOfMemory = memoryKills.begin()
-  const handle = yield* spawner.spawn(command).pipe(
-    Scope.provide(processScope),
-    Effect.catchCause((cause) => Effect.fail(toSpawnError(request, cause)))
-  )
+  const handle = yield* spawner
+    .spawn(command)
+    .pipe(Scope.provide(processScope), Effect.catchCause(cannotStart))
   const reaped = awaitExit(handle)
   const group: ProcessGroups.ProcessGroup = {
     pid: handle.pid,
@@ -170,8 +227,15 @@ const spawn = Effect.fnUntraced(function* (
   const endGroup = yield* Effect.cached(Scope.close(processScope, Exit.void))
   const watching = yield* reaped.pipe(
     Effect.andThen(endGroup),
+    Effect.andThen(guardian?.forget(group.pid) ?? Effect.void),
     Effect.ensuring(Effect.sync(() => ProcessGroups.remove(group))),
     Effect.forkDetach({ startImmediately: true, uninterruptible: true })
+  )
+  // What is not watched over does not run: if it waits behind the gate, it is ended there.
+  yield* (guardian?.watch(group.pid) ?? Effect.void).pipe(
+    Effect.catchCause((cause) =>
+      endGroup.pipe(Effect.andThen(Fiber.await(watching)), Effect.andThen(cannotStart(cause)))
+    )
   )
 
   const output = (name: "stdout" | "stderr") =>
@@ -182,7 +246,7 @@ const spawn = Effect.fnUntraced(function* (
       label: request.path
     })
   const [socket, stdout, stderr] = yield* Effect.all([
-    WirePipe.make(handle, WireFd.Fd),
+    WirePipe.make(handle, WireFd.Fd, gated ? StartGate.Open : undefined),
     output("stdout"),
     output("stderr")
   ]).pipe(Scope.provide(pipes))
@@ -222,6 +286,7 @@ const spawn = Effect.fnUntraced(function* (
     socket,
     exit: Deferred.await(exit),
     pid: handle.pid,
+    guard,
     terminate: Effect.sync(() => ProcessGroups.signal(group, "SIGTERM")),
     kill: Effect.sync(() => {
       killed = true
@@ -238,7 +303,12 @@ const spawn = Effect.fnUntraced(function* (
 /** Actors as processes. Needs a `ChildProcessSpawner`, such as `NodeChildProcessSpawner.layer`. */
 export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.effect(
   Spawner,
-  Effect.map(ChildProcessSpawner, (spawner) =>
-    Spawner.of({ spawn: (request) => spawn(spawner, request) })
-  )
+  Effect.gen(function* () {
+    const spawner = yield* ChildProcessSpawner
+    // One, that is there as long as there are actors. (In fact one for each grace that they are given.)
+    const guardians = yield* RcMap.make({
+      lookup: (turns: number) => Guardian.make(spawner, turns)
+    })
+    return Spawner.of({ spawn: (request) => spawn(spawner, guardians, request) })
+  })
 )
