@@ -26,3 +26,12 @@ export const killGroup = (pid: number): void => {
   })
   if (alive) process.kill(-pid, "SIGKILL")
 }
+
+/** The living processes that have this in their command, or title: `furrow:` and the path of an actor, unless told otherwise. */
+export const withTitle = (text: string): ReadonlyArray<number> => {
+  const { stdout } = spawnSync("ps", ["-ww", "-eo", "pid=,stat=,args="], { encoding: "utf8" })
+  return stdout.split("\n").flatMap((line) => {
+    const [pid, state, ...args] = line.trim().split(/\s+/)
+    return state?.startsWith("Z") === false && args.join(" ").includes(text) ? [Number(pid)] : []
+  })
+}

@@ -8,6 +8,7 @@ import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcess
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
@@ -117,7 +118,17 @@ const asRoot = (name: string): string =>
 export interface Options {
   /** Whether a failure is printed to stderr. Defaults to `true`; the exit code is the same. */
   readonly reportErrors?: boolean | undefined
+  /**
+   * How long it may take to end in order after an exception that nobody caught, or after the same signal twice within 100
+   * milliseconds, before it is ended at once. Defaults to 6 seconds, in which an actor's ladder ends.
+   */
+  readonly hurry?: Duration.Input | undefined
 }
+
+const DefaultHurry = 6000
+
+/** Node's timers know no longer time, in milliseconds. */
+const LongestTimer = 2 ** 31 - 1
 
 const oneLine = (cause: Cause.Cause<unknown>): string => {
   const [first = ""] = Cause.pretty(cause).split("\n", 1)
@@ -136,6 +147,10 @@ const runRoot = <A, E>(
     effect.pipe(Effect.provide(layer), Effect.provideService(NodeSpawner.DefaultMain, defaultMain)),
     {
       always: false,
+      hurry:
+        options?.hurry === undefined
+          ? DefaultHurry
+          : Math.min(Duration.toMillis(Duration.fromInputUnsafe(options.hurry)), LongestTimer),
       tell,
       exitCode: (exit) => {
         if (Exit.isFailure(exit) && isUnread(exit.cause)) return GoneCode
@@ -184,6 +199,7 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
     ),
     {
       always: true,
+      hurry: DefaultHurry,
       tell,
       exitCode: (exit) => {
         if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
@@ -199,7 +215,8 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
  *
  * It is given {@link Services}. It exits with 0, or with 1 and its Cause on stderr (or with the error's own
  * `Runtime.errorExitCode`). SIGINT, SIGTERM and SIGHUP cancel it and everything below it in order, then it exits with
- * 130, 143 or 129; the second signal of any kind ends all of it at once.
+ * 130, 143 or 129; the second signal of any kind ends all of it at once. An exception that nobody caught cancels it, too,
+ * is printed, and makes the code 1; and so does a reader of stdout that has gone (`| head`), quietly, with 141.
  *
  * An actor's file is started by `Nursery.spawn`. Run by hand, it says so and exits with 64.
  *

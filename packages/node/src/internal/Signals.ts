@@ -28,12 +28,6 @@ const ExceptionCode = 1
  */
 const OneAct = 100
 
-/**
- * How long a program that may not be able to end may take to, in milliseconds: one that did not catch an exception, or
- * was sent a signal twice at once. The stages of the ladder last 5 seconds.
- */
-const HurriedTime = 6000
-
 /** How long the outputs of a program that was ended from outside may take to pass on the rest, in milliseconds. */
 const FlushTime = 2000
 
@@ -47,7 +41,8 @@ export const exitFlushed = (code: number): void => {
 /**
  * Runs a program as the main fiber of this process. `exitCode` is called with its exit, also after a signal, and may
  * print; `tell` prints an exception that nobody caught. With `always`, the process exits with the program; else one that
- * ended well ends when nothing keeps it alive, and no listener is left then.
+ * ended well ends when nothing keeps it alive, and no listener is left then. `hurry` is how long one may take to end, in
+ * milliseconds, that may not be able to: it did not catch an exception, or was sent a signal twice at once.
  */
 export const runMain = <A, E>(
   program: Effect.Effect<A, E>,
@@ -55,6 +50,7 @@ export const runMain = <A, E>(
     readonly exitCode: (exit: Exit.Exit<A, E>) => number
     readonly tell: (exception: unknown) => void
     readonly always: boolean
+    readonly hurry: number
   }
 ): void => {
   const run = Runtime.makeRunMain(({ fiber, teardown }) => {
@@ -71,7 +67,7 @@ export const runMain = <A, E>(
       ProcessGroups.killAll()
       process.exit(ending)
     }
-    const hurry = (): void => void setTimeout(endNow, HurriedTime).unref()
+    const hurry = (): void => void setTimeout(endNow, options.hurry).unref()
 
     const onSignal = (signal: keyof typeof codes): void => {
       const at = performance.now()
