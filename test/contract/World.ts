@@ -32,7 +32,7 @@ type Crash = { readonly signal: "SIGKILL" } | { readonly code: 3 }
 
 /** One world. */
 export interface World {
-  readonly name: "test world" | "processes"
+  readonly name: string
   /** A test in this world. */
   readonly it: (
     name: string,

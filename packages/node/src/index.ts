@@ -5,3 +5,5 @@
  */
 export * as NodeActor from "./NodeActor.ts"
 export * as NodeSpawner from "./NodeSpawner.ts"
+export * as TcpTransport from "./TcpTransport.ts"
+export * as UnixTransport from "./UnixTransport.ts"

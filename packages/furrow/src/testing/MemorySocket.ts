@@ -79,8 +79,8 @@ const bytesOf = (chunk: Uint8Array | string | Socket.CloseEvent): Uint8Array =>
       ? new Uint8Array(0)
       : chunk
 
-/** A connection in memory. */
-export interface MemoryConnection {
+/** Both ends of one connection, and the ways it can end. */
+export interface JoinedEnds {
   readonly dialled: Socket.Socket
   readonly accepted: Socket.Socket
   /** Ends it in both directions, as the end of a process does; what is on its way still arrives. */
@@ -90,7 +90,7 @@ export interface MemoryConnection {
 }
 
 /** A new connection in memory. */
-export const make = (): MemoryConnection => {
+export const make = (): JoinedEnds => {
   const there = new Pipe()
   const back = new Pipe()
   return {

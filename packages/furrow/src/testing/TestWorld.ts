@@ -17,6 +17,7 @@ import * as References from "effect/References"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import type * as Scope from "effect/Scope"
 import type { Program } from "../Actor.ts"
 import { live } from "../ActorProgram.ts"
 import { CurrentHub, makeHub } from "../Events.ts"
@@ -91,6 +92,15 @@ const exitOf: Record<"Stopped" | "Orphaned" | "Failed" | "Refused", number> = {
   Refused: 65
 }
 
+/** What a world may be made of, other than by default. */
+export interface Options {
+  /**
+   * How the two ends of an actor's connection are joined; the scope is that of the child. Defaults to a connection in
+   * memory.
+   */
+  readonly connect?: Effect.Effect<MemorySocket.JoinedEnds, never, Scope.Scope> | undefined
+}
+
 /** What a shell makes of SIGTERM. */
 const TerminatedCode = 143
 
@@ -109,7 +119,8 @@ const TerminatedCode = 143
  * ```
  */
 export const layer = (
-  programs: ReadonlyArray<Program<Spawner>>
+  programs: ReadonlyArray<Program<Spawner>>,
+  options?: Options
 ): Layer.Layer<Spawner | TestWorld> =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -135,7 +146,7 @@ export const layer = (
               })
             )
           }
-          const connection = MemorySocket.make()
+          const connection = yield* options?.connect ?? Effect.sync(MemorySocket.make)
           const gone = Deferred.makeUnsafe<ProcessExit>()
           const context = visible(yield* Effect.context<never>()).pipe(
             Context.merge(time),

@@ -11,9 +11,14 @@ import * as Socket from "effect/socket/Socket"
 
 type Chunk = NonEmptyReadonlyArray<Uint8Array>
 
-/** The connection has ended: 1000 at the end of file, 1006 if this end has let go. */
-export const closeError = (code: 1000 | 1006): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+/** The connection has ended: 1000 at the end of file, 1006 if this end has let go; `why` is for people. */
+export const closeError = (code: 1000 | 1006, why?: string): Socket.SocketError =>
+  new Socket.SocketError({
+    reason: new Socket.SocketCloseError({
+      code,
+      ...(why === undefined ? {} : { closeReason: why })
+    })
+  })
 
 /** The descriptor cannot be read any more. */
 export const readError = (cause: unknown): Socket.SocketError =>

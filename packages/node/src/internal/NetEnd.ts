@@ -1,0 +1,106 @@
+/**
+ * One end of a connection of Node's, as a socket of Effect's.
+ *
+ * Answers for one write at a time that is done when the system has taken its bytes, for an end that comes after every
+ * byte, and for a close that is bounded. Where the connection comes from is its owner's.
+ */
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type { Socket as NetSocket } from "node:net"
+import { closeError, Inlet, readError, toBytes, writeError } from "./Inlet.ts"
+
+/** How long bytes that were not taken before the end may still take, in milliseconds. */
+const FlushTime = 1000
+
+/** See the module. */
+export interface NetEnd {
+  readonly net: NetSocket
+  readonly socket: Socket.Socket
+  /** Ends it now, in both directions: whoever reads is told why. */
+  readonly lose: (why: string) => void
+}
+
+/** How an end is closed. */
+export interface NetEndOptions {
+  /**
+   * Whether to read to the other's end before closing, for a second at most: a TCP connection that is closed with bytes
+   * unread takes back those that are still on their way.
+   */
+  readonly linger: boolean
+}
+
+const closed = (net: NetSocket, { linger }: NetEndOptions): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (net.closed) return resume(Effect.void)
+    // A write that was interrupted may still be on its way, whole; a peer that no longer reads holds nobody up.
+    const timer = setTimeout(() => net.destroy(), FlushTime)
+    net.once("close", () => {
+      clearTimeout(timer)
+      resume(Effect.void)
+    })
+    if (net.connecting) net.destroy()
+    else if (linger) {
+      net.end()
+      net.resume()
+    } else if (net.writableLength === 0) net.destroy()
+    else net.end(() => net.destroy())
+  })
+
+/**
+ * The end over a socket that allows half-open connections. Closing the writer half-closes; closing the scope closes.
+ * Nothing is read before the reader is acquired.
+ */
+export const make = (
+  open: () => NetSocket,
+  options: NetEndOptions
+): Effect.Effect<NetEnd, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const net = yield* Effect.acquireRelease(Effect.sync(open), (net) => closed(net, options))
+    const inlet = new Inlet(() => net.resume())
+    net.on("error", (cause) => inlet.end(readError(cause)))
+    net.on("end", () => inlet.end(closeError(1000)))
+    net.on("close", () => inlet.end(closeError(1006)))
+
+    const write = (bytes: Uint8Array) =>
+      Effect.callback<void, Socket.SocketError>((resume) => {
+        if (net.destroyed || net.writableEnded) {
+          return resume(Effect.fail(writeError(net.errored ?? new Error("the writer is closed"))))
+        }
+        net.write(bytes, (cause) =>
+          resume(
+            cause === undefined || cause === null ? Effect.void : Effect.fail(writeError(cause))
+          )
+        )
+      })
+    const end = Effect.sync(() => {
+      if (!net.writableEnded) net.end()
+    })
+    const lose = (why?: string) => {
+      inlet.end(closeError(1006, why))
+      net.destroy()
+    }
+    const close = ({ code, reason }: Socket.CloseEvent) =>
+      code === 1000 ? end : Effect.sync(() => lose(reason))
+
+    return {
+      net,
+      lose,
+      socket: Socket.make({
+        reader: inlet.reader(() => {
+          net.on("data", (bytes) => {
+            if (!inlet.push([bytes])) net.pause()
+          })
+          net.resume()
+        }),
+        writer: Effect.acquireRelease(
+          Effect.succeed<Socket.Writer>({
+            write: (chunk) => (Socket.isCloseEvent(chunk) ? close(chunk) : write(toBytes(chunk))),
+            writeAll: (chunks) => write(Buffer.concat(Arr.map(chunks, toBytes)))
+          }),
+          () => end
+        )
+      })
+    }
+  })
