@@ -99,7 +99,7 @@ const suite = <Address>({ address, name, plain, transport }: Kind<Address>) => {
   ): Effect.Effect<Listener<Address>, TransportError, Scope.Scope> =>
     Effect.tap(listening, ({ run }) => Effect.forkScoped(run(handler)))
 
-  describe(name, () => {
+  describe(`transport: ${name}`, () => {
     it.live("bytes cross in both directions, in order, on several links at once", () =>
       Effect.gen(function* () {
         const listener = yield* serving(echo)

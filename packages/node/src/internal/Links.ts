@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import { Framing, Link } from "furrow/protocol"
+import { Link } from "furrow/protocol"
 import * as Transport from "furrow/Transport"
 import { randomUUID } from "node:crypto"
 import * as Net from "node:net"
@@ -175,7 +175,10 @@ export const listen = <Address>({
         return yield* handler(end.socket)
       }).pipe(
         Effect.scoped,
-        Effect.ignoreCause({ log: "Warn", message: `A connection to ${shownOf(address)} has failed` })
+        Effect.ignoreCause({
+          log: "Warn",
+          message: `A connection to ${shownOf(address)} has failed`
+        })
       )
 
     return {
@@ -233,7 +236,7 @@ const linked = (net: Net.Socket, shown: string) =>
       refuse(new Transport.NoLink({ detail: "it closed the connection without a word" }))
     const onError = (error: Error) => refuse(reasonOf(error))
     const onData = (chunk: Uint8Array) => {
-      held = Framing.concat([held, chunk])
+      held = Buffer.concat([held, chunk])
       try {
         const taken = Link.take(held)
         if (taken === undefined) return
