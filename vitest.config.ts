@@ -26,7 +26,7 @@ export default defineConfig({
           name: "unit",
           // Generated cases take their time on a machine that is busy.
           testTimeout: 20_000,
-          include: ["test/{furrow,workspace}/**/*.test.ts", "examples/**/*.test.ts"]
+          include: ["test/{furrow,fuzz,workspace}/**/*.test.ts", "examples/**/*.test.ts"]
         }
       },
       {

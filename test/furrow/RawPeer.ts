@@ -104,6 +104,8 @@ export const connect = (
     readonly peerSettings?: Partial<Protocol.Settings>
     /** What the session writes is taken one write at a time, as often as this is open. */
     readonly gate?: Latch.Latch
+    /** What the end that is played says it serves. Defaults to nothing. */
+    readonly operations?: ReadonlyArray<Protocol.OperationInfo>
     /** Of every frame after Hello. Defaults to JSON. */
     readonly codec?: Codec.Codec
   }
@@ -113,7 +115,12 @@ export const connect = (
     const own = connection[role === "dialled" ? "accepted" : "dialled"]
     const codec = options?.codec ?? Codec.json
     const { next, nextOf, say, write } = yield* over(own, codec)
-    yield* say({ ...hello, codecs: [codec.name], settings: settingsOf(options?.peerSettings) })
+    yield* say({
+      ...hello,
+      codecs: [codec.name],
+      operations: options?.operations ?? [],
+      settings: settingsOf(options?.peerSettings)
+    })
     const session = yield* Session.make({
       socket: gated(connection[role], options?.gate),
       role,

@@ -19,6 +19,7 @@ import * as Life from "furrow/Life"
 import { Codec, Framing } from "furrow/protocol"
 import type { Protocol } from "furrow/protocol"
 import { makeClient, makeServer } from "furrow/Routers"
+import type { Server } from "furrow/Routers"
 import * as Session from "furrow/Session"
 import * as MemorySocket from "furrow/testing/MemorySocket"
 
@@ -98,6 +99,10 @@ export const connect = <
     readonly calls?: Definition<Name, Called, Args>
     /** What both ends accept, where that differs from the defaults. */
     readonly settings?: Partial<Protocol.Settings>
+    /** Whether the frames that cross are kept in `said`. Defaults to true. */
+    readonly log?: boolean
+    /** A server that answers others as well. Defaults to one of its own. */
+    readonly server?: Server
   }
 ): Effect.Effect<Pair<Called>, E, R | Scope.Scope> =>
   Effect.gen(function* () {
@@ -111,7 +116,8 @@ export const connect = <
       helloOf(life.self.name, life.self.incarnation, by === "callee" ? definition : undefined).pipe(
         Effect.flatMap((hello) =>
           Session.make({
-            socket: tapped(connection[role], by, said, codec),
+            socket:
+              options?.log === false ? connection[role] : tapped(connection[role], by, said, codec),
             role,
             hello: { ...hello, settings: { ...hello.settings, ...options?.settings } }
           })
@@ -124,10 +130,12 @@ export const connect = <
     ).pipe(Effect.orDie)
     const serverScope = yield* Scope.fork(yield* Effect.scope)
     const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), serverScope)
-    const server = yield* Scope.provide(
-      makeServer(definition, Context.get(context, actor.Service), calleeLife),
-      serverScope
-    )
+    const server =
+      options?.server ??
+      (yield* Scope.provide(
+        makeServer(definition, Context.get(context, actor.Service), calleeLife),
+        serverScope
+      ))
     server.attach(callee)
     const called = (options?.calls ?? actor) as unknown as AnyDefinition
     const client = yield* makeClient(called, caller, calleeLife.self, callerLife)
