@@ -57,6 +57,7 @@ export const start = (
               const match = pattern.exec(written[name])
               if (match === null) return
               child[name].off("data", look)
+              child.off("close", ended)
               resume(Effect.succeed(match))
             }
             const ended = () =>

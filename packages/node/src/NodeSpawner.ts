@@ -32,6 +32,7 @@ import * as MainModule from "./internal/MainModule.ts"
 import { memoryKills } from "./internal/MemoryKills.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
+import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
 import * as StartGate from "./internal/StartGate.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
@@ -149,21 +150,12 @@ const makeOptions = (
 // What is told
 // ---------------------------------------------------------------------------------------------------------------------
 
-const NoRoom = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"])
-
-const systemCode = (error: unknown): string | undefined => {
-  if (!(error instanceof Error)) return undefined
-  if ("code" in error && typeof error.code === "string") return error.code
-  return systemCode(error.cause)
-}
+const limitReached = (request: SpawnRequest, detail: string): SpawnError =>
+  new SpawnError({ actor: request.path, reason: new LimitReached({ detail }) })
 
 const toSpawnError = (request: SpawnRequest, cause: Cause.Cause<PlatformError>): SpawnError => {
-  const code = systemCode(Cause.squash(cause))
-  if (code === undefined || !NoRoom.has(code)) return MainModule.startFailed(request, cause)
-  return new SpawnError({
-    actor: request.path,
-    reason: new LimitReached({ detail: `the system has no room for one more process (${code})` })
-  })
+  const lack = Room.lack(Cause.squash(cause))
+  return lack === undefined ? MainModule.startFailed(request, cause) : limitReached(request, lack)
 }
 
 /** Waits until the process is reaped. The handle fails for one that was signalled, and names the signal in words only. */
@@ -193,6 +185,8 @@ const spawn = Effect.fnUntraced(function* (
   }
   const main = yield* MainModule.find(request)
   const scope = yield* Effect.scope
+  const lack = Room.lackOfDescriptors()
+  if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
   const guard = yield* Guard
   const grace = orphanGrace(request, yield* OrphanGrace)
   const cannotStart = (cause: Cause.Cause<PlatformError>) =>
