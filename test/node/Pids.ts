@@ -4,12 +4,14 @@
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 
-/** Whether the process still runs. */
-export const isAlive = (pid: number): boolean => {
+/** The first letter of the process's state, as `ps` shows it; nothing if there is no such process. */
+export const stateOf = (pid: number): string => {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" })
-  const state = stdout.trim()
-  return state !== "" && !state.startsWith("Z")
+  return stdout.trim().slice(0, 1)
 }
+
+/** Whether the process still runs. */
+export const isAlive = (pid: number): boolean => !["", "Z"].includes(stateOf(pid))
 
 /** Waits until the process is dead; the test's own timeout is the bound. */
 export const untilDead = (pid: number): Effect.Effect<void> =>

@@ -4,79 +4,26 @@
  */
 import { assert, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { patience } from "../contract/World.ts"
-import { isAlive, killGroup, untilDead, withTitle } from "../node/Pids.ts"
+import { isAlive, untilDead, withTitle } from "../node/Pids.ts"
 import { start } from "../node/Program.ts"
-import type { What } from "./fixtures/signalled.ts"
+import {
+  both,
+  ended,
+  everybody,
+  signalled,
+  untilLine,
+  untilNone,
+  untilSome,
+  waiting
+} from "./Tree.ts"
 
 const signals = [
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129]
 ] as const
-
-interface Tree {
-  readonly program: Effect.Success<ReturnType<typeof start>>
-  /** The processes right below the root; the second has one of its own. */
-  readonly pids: ReadonlyArray<number>
-  /** What its actors have written down. */
-  readonly lines: () => ReadonlyArray<string>
-}
-
-const signalled = "../../tree/fixtures/signalled.ts"
-
-/** A tree that waits for its signal. `shell` may put another program in front of it. */
-const waiting = (
-  what: (file: string) => What,
-  options?: { readonly shell: string }
-): Effect.Effect<Tree, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "furrow-signals-"))),
-      (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
-    )
-    const file = join(folder, "seen")
-    const program = yield* start(signalled, [JSON.stringify(what(file))], options)
-    const [, first, second] = yield* program.until("stdout", /pids (\d+) (\d+)\n/)
-    const pids = [Number(first), Number(second)]
-    yield* Effect.addFinalizer(() => Effect.sync(() => pids.forEach(killGroup)))
-    return {
-      program,
-      pids,
-      lines: () => (existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [])
-    }
-  })
-
-/** Both of those that write down what happens to them. */
-const both = (file: string): What => ({ above: { file }, below: { file } })
-
-/** Waits until somebody has written this down. */
-const untilLine = (tree: Tree, line: string): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    tree.lines().includes(line)
-      ? Effect.void
-      : Effect.andThen(Effect.sleep("5 millis"), untilLine(tree, line))
-  )
-
-/** Everybody who has ended in order. */
-const ended = ({ lines }: Tree) => lines().filter((line) => line.endsWith("has ended"))
-
-const everybody = ["above has ended", "below has ended"]
-
-/** Waits until processes with this title are there, or are gone. */
-const untilSome = (title: string): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    withTitle(title).length > 0
-      ? Effect.void
-      : Effect.andThen(Effect.sleep("5 millis"), untilSome(title))
-  )
-const untilNone = (title: string): Effect.Effect<void> =>
-  Effect.suspend(() => Effect.forEach(withTitle(title), untilDead, { discard: true }))
 
 /** How often a text contains another. */
 const times = (text: string, part: string) => text.split(part).length - 1
