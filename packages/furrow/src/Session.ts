@@ -31,7 +31,7 @@ import type {
   Window
 } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
-import { ExitPatience } from "./Spawner.ts"
+import { inTime } from "./Spawner.ts"
 import * as SessionLimits from "./SessionLimits.ts"
 
 /** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
@@ -673,9 +673,7 @@ export class Session {
           this.loseCallees()
           if (processExit !== undefined) {
             // The exit of a process follows its last word by a moment, and says more.
-            this.crash = yield* Effect.timeoutOption(processExit, yield* ExitPatience).pipe(
-              Effect.map(Option.getOrUndefined)
-            )
+            this.crash = yield* inTime(processExit).pipe(Effect.map(Option.getOrUndefined))
           }
           this.loseCallers()
         }),

@@ -5,8 +5,9 @@
  * spawner starts and ends; the handshake, the ladder and everything said over the connection are `launch`'s.
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
@@ -109,6 +110,22 @@ export interface Spawned {
 export const ExitPatience = Context.Reference<Duration.Input>("furrow/Spawner/ExitPatience", {
   defaultValue: () => "100 millis"
 })
+
+/** An event loop that was busy fires its timers before it reads; between two of these it reads. */
+const Parts = 4
+
+/**
+ * Waits for something that has to do with the end of a process, as long as `ExitPatience`; what has arrived by then
+ * counts, also if the event loop was too busy to read it.
+ */
+export const inTime = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Option.Option<A>, E, R> =>
+  Effect.flatMap(ExitPatience, (patience) => {
+    const part = Duration.toMillis(Duration.fromInputUnsafe(patience)) / Parts
+    const over = Effect.repeat(Effect.sleep(part), { times: Parts - 1 })
+    return Effect.raceFirst(Effect.asSome(effect), Effect.as(over, Option.none()))
+  })
 
 /** Starts actors in one kind of world. */
 export class Spawner extends Context.Service<

@@ -30,7 +30,7 @@ import * as RootCause from "./RootCause.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
 import * as SessionLimits from "./SessionLimits.ts"
-import { ExitPatience, Spawner } from "./Spawner.ts"
+import { inTime, Spawner } from "./Spawner.ts"
 import type { LifeOptions, ProcessOptions, Spawned } from "./Spawner.ts"
 import {
   ActorCrashed,
@@ -237,10 +237,7 @@ export const launch = (
           rungs(ref, session, spawned, exited, life, graces, patience),
           refOf(life)
         )
-        const said = yield* Effect.timeoutOption(
-          Effect.raceFirst(Deferred.await(answered), session.end),
-          yield* ExitPatience
-        )
+        const said = yield* inTime(Effect.raceFirst(Deferred.await(answered), session.end))
         const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
         if (cause === undefined) return
         const crash = new CrashCause({ exit: yield* exited, cause, stage })
@@ -352,7 +349,7 @@ const watch = (
       const stage = yield* Ladder.climb(rungsTo(exited), session.stoppedBy ?? refOf(life), several)
       const exit = yield* exited
       // Its last words may still be on their way.
-      yield* Effect.timeoutOption(session.end, yield* ExitPatience)
+      yield* inTime(session.end)
       session.lose("the process is gone")
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
@@ -380,10 +377,7 @@ const watch = (
     // Death is noticed from the exit and from the connection, whichever is first.
     yield* Effect.gen(function* () {
       yield* Effect.raceFirst(exited, session.end)
-      const early = yield* Effect.timeoutOption(
-        Effect.andThen(exited, session.end),
-        yield* ExitPatience
-      )
+      const early = yield* inTime(Effect.andThen(exited, session.end))
       if (Option.isNone(early)) session.lose("the process is gone")
       // Calls that wait for it are told first, with its exit if that is known by now.
       yield* session.settled
