@@ -48,7 +48,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "process",
-          include: ["test/{node,tree,chaos,examples}/**/*.test.ts"],
+          include: ["test/{node,tree,chaos,soak,examples}/**/*.test.ts"],
           sequence: { groupOrder: 1 },
           pool: "forks",
           testTimeout: 30_000,
