@@ -24,7 +24,7 @@ export type Fact =
   | { readonly note: "last"; readonly last: LastWords }
   /** The same, from outside; the process lived. */
   | { readonly note: "blow"; readonly on: string; readonly signal: NodeJS.Signals }
-  | { readonly note: "spawned"; readonly knot: string; readonly pid: number }
+  | { readonly note: "spawned"; readonly knot: string; readonly child: number | undefined }
   | { readonly note: "not spawned"; readonly knot: string; readonly told: ReadonlyArray<Told> }
   | { readonly note: "begun"; readonly act: number }
   | {

@@ -15,6 +15,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -123,12 +124,27 @@ const until = <A>(look: () => A | undefined, every = 10): Effect.Effect<A> =>
     return found === undefined ? Effect.delay(until(look, every), every) : Effect.succeed(found)
   })
 
-/** Strikes one process, counted from its first note of being ready. */
-const strike = (file: string, observer: Observer, { on, signals }: Blow) =>
+/** Who has noted being ready, read again only when the journal has grown. */
+const readiness = (file: string): ((who: string) => Journal.Note | undefined) => {
+  let size = 0
+  let ready: ReadonlyArray<Journal.Note> = []
+  return (who) => {
+    const now = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    if (now !== size) ready = Journal.read(file).filter(({ note }) => note === "ready")
+    size = now
+    return ready.find((note) => note.who === who)
+  }
+}
+
+/** Strikes one process, counted from when it is ready. */
+const strike = (
+  file: string,
+  readyOf: ReturnType<typeof readiness>,
+  observer: Observer,
+  { on, signals }: Blow
+) =>
   Effect.gen(function* () {
-    const ready = yield* until(() =>
-      Journal.read(file).find(({ note, who }) => note === "ready" && who === on)
-    )
+    const ready = yield* until(() => readyOf(on))
     let at = ready.at
     for (const { after, signal } of signals) {
       at += after
@@ -158,9 +174,12 @@ export const run = (plan: Plan): Effect.Effect<Seen, never, Scope.Scope> =>
     const mark = `${plan.seed}/${plan.round}/${process.pid}/${Journal.now()}`
     const observer = new Observer(mark)
     const load = yield* measureLoad
+    const readyOf = readiness(file)
     const root = yield* start(dir, observer, mark)
 
-    yield* Effect.forEach(plan.blows, (blow) => Effect.forkScoped(strike(file, observer, blow)))
+    yield* Effect.forEach(plan.blows, (blow) =>
+      Effect.forkScoped(strike(file, readyOf, observer, blow))
+    )
     yield* until(() => void observer.look(), 200).pipe(Effect.forkScoped)
     const exit = yield* Effect.exit(Effect.timeout(until(root.ended, 2), RootPatience * load))
     const endedAt = Journal.now()

@@ -81,7 +81,7 @@ const spawn = (here: Here, plan: KnotPlan, doors: Doors) =>
         return note(here, { note: "not spawned", knot: plan.name, told: ofCause(exit.cause) })
       }
       Deferred.doneUnsafe(door, Exit.succeed(exit.value))
-      return note(here, { note: "spawned", knot: plan.name, pid: exit.value.pid ?? 0 })
+      return note(here, { note: "spawned", knot: plan.name, child: exit.value.pid })
     })
   )
 

@@ -106,6 +106,10 @@ export const launch = (
       )
       const given = yield* argumentsCodec(actor, json).encode(options.arguments, ArgumentsLimit)
 
+      const nothingLeft = Deferred.makeUnsafe<void>()
+      // The first finalizer runs last: by then the spawner has made sure of what its process has left behind.
+      yield* Effect.addFinalizer(() => Deferred.succeed(nothingLeft, undefined))
+
       const spawner = yield* Spawner
       const spawned = yield* spawner.spawn({
         actor,
@@ -263,8 +267,15 @@ export const launch = (
           (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
         )
       }
-      return yield* watch(actor, life, ref, session, spawned, exit, (gone) =>
-        rungs(ref, session, spawned, gone, life, graces, patience)
+      return yield* watch(
+        actor,
+        life,
+        ref,
+        session,
+        spawned,
+        exit,
+        Deferred.await(nothingLeft),
+        (gone) => rungs(ref, session, spawned, gone, life, graces, patience)
       )
     })
   )
@@ -329,6 +340,7 @@ const watch = (
   session: Session.Session,
   spawned: Spawned,
   exitKnown: Deferred.Deferred<ProcessExit>,
+  nothingLeft: Effect.Effect<void>,
   rungsTo: (gone: Effect.Effect<ProcessExit>) => Ladder.Rungs
 ): Effect.Effect<Launched, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -407,17 +419,19 @@ const watch = (
 
     const scope = yield* Effect.scope
     const gone = Deferred.await(ended)
+    /** The scope closes when the end is known; whoever asks from outside goes on when that is done, too. */
+    const allGone = Effect.tap(gone, () => nothingLeft)
 
     /** Ends it, whoever waits for that; whoever comes second waits for the same end. */
     const stopBy = (by: ActorRef, several?: number): Effect.Effect<CrashCause | undefined> =>
       Effect.uninterruptibleMask((restore) => {
-        const crashCause = Effect.map(restore(gone), (end) =>
+        const crashCause = Effect.map(restore(allGone), (end) =>
           end._tag === "Crashed" ? end.cause : undefined
         )
         if (asked) return crashCause
         // An end that nobody had asked for is a crash, also if somebody asks before it was looked into.
         if (session.isOver || Deferred.isDoneUnsafe(exitKnown))
-          return Effect.as(restore(gone), undefined)
+          return Effect.as(restore(allGone), undefined)
         asked = true
         session.stoppedBy ??= by
         return Effect.andThen(
@@ -437,7 +451,7 @@ const watch = (
         actor: ref,
         pid: spawned.pid,
         stop: Effect.asVoid(stopBy(refOf(life))),
-        exit: gone,
+        exit: allGone,
         stdout: spawned.stdout,
         stderr: spawned.stderr
       }
