@@ -13,6 +13,12 @@ export const stateOf = (pid: number): string => {
 /** Whether the process still runs. */
 export const isAlive = (pid: number): boolean => !["", "Z"].includes(stateOf(pid))
 
+/** The processes whose parent this is. */
+export const childrenOf = (pid: number): ReadonlyArray<number> => {
+  const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" })
+  return stdout.split("\n").filter(Boolean).map(Number)
+}
+
 /** Waits until the process is dead; the test's own timeout is the bound. */
 export const untilDead = (pid: number): Effect.Effect<void> =>
   Effect.suspend(() =>

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { patience } from "../contract/World.ts"
-import { isAlive, stateOf, untilDead } from "../node/Pids.ts"
+import { childrenOf, isAlive, stateOf, untilDead } from "../node/Pids.ts"
+import { start } from "../node/Program.ts"
 import { both, ended, everybody, waiting } from "./Tree.ts"
 
 const terminal = fileURLToPath(new URL("./fixtures/terminal.py", import.meta.url))
@@ -151,3 +152,29 @@ describe("without a terminal", () => {
       })
   )
 })
+
+const mayUnshare = spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "true"]).status === 0
+
+describe.skipIf(!mayUnshare)(
+  "as the first process of a container (skipped where this user may not make one)",
+  () => {
+    it.live(
+      "F9 F24 a root ends in order by SIGTERM; zombies, which it cannot reap, hold up nobody",
+      () =>
+        Effect.gen(function* () {
+          const program = yield* start("../../tree/fixtures/container.ts", [], {
+            shell: 'exec unshare --pid --fork --mount-proc --kill-child "$@"'
+          })
+          yield* program.until("stdout", /ready as 1\n/)
+          const [root = 0] = childrenOf(program.process.pid!)
+          const actors = childrenOf(root).filter((pid) => stateOf(pid) !== "Z")
+          expect(actors.length).toBeGreaterThan(0)
+          expect(childrenOf(root).map(stateOf)).toContain("Z")
+          process.kill(root, "SIGTERM")
+          const { code, stderr } = yield* program.ended
+          assert(!actors.some(isAlive))
+          expect({ code, stderr }).toEqual({ code: 143, stderr: "" })
+        })
+    )
+  }
+)

@@ -30,6 +30,7 @@ import * as Death from "./internal/Death.ts"
 import * as Guardian from "./internal/Guardian.ts"
 import * as MainModule from "./internal/MainModule.ts"
 import { memoryKills } from "./internal/MemoryKills.ts"
+import { untilNobodyRuns } from "./internal/GroupMembers.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as Room from "./internal/Room.ts"
@@ -43,7 +44,7 @@ export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
 
 /**
  * How long the programs that an actor has left behind in its process group may take to end after SIGTERM, before
- * SIGKILL. Defaults to 500 milliseconds. (Where nobody reaps orphans, their zombies use up this time and a second more.)
+ * SIGKILL. Defaults to 500 milliseconds.
  */
 export const GroupGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/GroupGrace", {
   defaultValue: () => "500 millis"
@@ -218,7 +219,13 @@ const spawn = Effect.fnUntraced(function* (
     isRunning: () => Effect.runSync(Effect.orElseSucceed(handle.isRunning, () => false))
   }
   ProcessGroups.add(group)
-  const endGroup = yield* Effect.cached(Scope.close(processScope, Exit.void))
+  // It waits for zombies as well; here nobody does.
+  const endGroup = yield* Effect.cached(
+    Effect.flatMap(
+      Effect.forkDetach(Scope.close(processScope, Exit.void), { startImmediately: true }),
+      (closing) => Effect.raceFirst(Fiber.await(closing), untilNobodyRuns(group.pid))
+    )
+  )
   const watching = yield* reaped.pipe(
     Effect.andThen(endGroup),
     Effect.andThen(guardian?.forget(group.pid) ?? Effect.void),
