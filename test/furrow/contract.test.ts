@@ -8,6 +8,8 @@ import streams from "../contract/Streams.suite.ts"
 import oneShots from "../contract/OneShots.suite.ts"
 import context from "../contract/Context.suite.ts"
 import dialogs from "../contract/Dialogs.suite.ts"
+import { TestWorld } from "furrow/testing"
+import faults from "../contract/Faults.suite.ts"
 import errors from "../contract/Errors.suite.ts"
 import ladder from "../contract/Ladder.suite.ts"
 import leaving from "../contract/Leaving.suite.ts"
@@ -34,3 +36,5 @@ for (const suite of [
   backpressure
 ])
   suite(testWorld)
+
+faults(testWorld, [{ name: "both ends at once", run: (door) => TestWorld.sever(door) }])

@@ -698,7 +698,7 @@ export class Session {
 }
 
 /** How long the other end may take nothing when a session is closed, before what it has not taken is given up. */
-const ClosePatience = "1 second"
+const ClosePatience = "5 seconds"
 
 /**
  * Says hello, hears hello, and runs a session in the current scope; closing the scope writes what waits and says
