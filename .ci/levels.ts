@@ -31,6 +31,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Dialog.ts",
       "Life.ts",
       "NurseryKey.ts",
+      "NurseryLimits.ts",
       "SessionLimits.ts",
       "Spawner.ts",
       "Transport.ts",

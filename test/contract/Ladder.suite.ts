@@ -3,16 +3,19 @@
  * whoever does not end is killed.
  */
 import { assert, describe, expect } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Deadline from "furrow/Deadline"
 import * as Nursery from "furrow/Nursery"
 import { Cancelled, PortalError } from "furrow/PortalError"
-import { ActorCrashed } from "furrow/TreeError"
-import { Worker } from "./fixtures/Worker.ts"
+import { ActorCrashed, NurseryClosed, SpawnError } from "furrow/TreeError"
+import { Boss, Worker } from "./fixtures/Worker.ts"
 import type { Plan } from "./fixtures/Worker.ts"
 import * as Observer from "./Observer.ts"
 import { events, only } from "./Watching.ts"
+import type { Watch } from "./Watching.ts"
 import { patience } from "./World.ts"
 import type { World } from "./World.ts"
 
@@ -27,8 +30,12 @@ export default (world: World): void => {
   const spawn = (
     name: string,
     plan: Plan,
-    options?: { readonly grace?: string; readonly terminateGrace?: string }
-  ) => Nursery.spawn(Worker, { ...main, ...(options as typeof hasty), name, arguments: plan })
+    options?: { readonly grace?: Duration.Input; readonly terminateGrace?: Duration.Input }
+  ) => Nursery.spawn(Worker, { ...main, ...options, name, arguments: plan })
+
+  /** The stages that were reached, in order. */
+  const stagesOf = (seen: Watch) =>
+    seen.of("Stage").map(({ actor, patience, stage }) => [actor.path, stage, patience])
 
   /** The patience of a stage, as a worker has written it down: exact where the test owns the time, else what is left. */
   const about = (line: string, stage: string, millis: number) => {
@@ -255,6 +262,93 @@ export default (world: World): void => {
         })
       ))
 
+    it("S5 daemons that go one after the other share the time that is left", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", { file, children: {} })
+          yield* Effect.forkChild(Effect.exit(a.client.Two(hour)))
+          yield* observer.until("a sees root/a/y: asked 3000")
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          for (const wait of [750, 450, 900, 540]) yield* elapse(wait)
+          yield* Fiber.join(stop)
+          expect(yield* a.exit).toMatchObject({ stage: "asked" })
+          const [, y, , x1, x2] = observer.lines().filter((line) => line.includes(" sees "))
+          about(y!, "a sees root/a/y: terminated", 450)
+          about(x1!, "a sees root/a/x: asked", 900)
+          about(x2!, "a sees root/a/x: terminated", 540)
+        })
+      ))
+
+    it("S5 where there is no time for one after the other, the rest is stopped together", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", { file, children: {} }, { grace: "300 millis" })
+          yield* Effect.forkChild(Effect.exit(a.client.Two(hour)))
+          yield* observer.until("a sees root/a/y: asked 3000")
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          yield* elapse("100 millis")
+          yield* elapse("100 millis")
+          yield* elapse("100 millis")
+          yield* elapse("100 millis")
+          yield* Fiber.join(stop)
+          const sees = observer.lines().filter((line) => line.includes(" sees "))
+          expect(sees.slice(1)).toEqual([
+            "a sees root/a/y: terminated 100",
+            "a sees root/a/y: killed 0",
+            "a sees root/a/x: asked 100",
+            "a sees root/a/x: terminated 100",
+            "a sees root/a/x: killed 0"
+          ])
+        })
+      ))
+
+    it("S5 no grace at all is none: every stage is passed at once", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const worker = yield* spawn(
+            "hopeless",
+            { lingers: hour },
+            { grace: 0, terminateGrace: 0 }
+          )
+          yield* worker.stop
+          expect(stagesOf(seen)).toEqual([
+            ["root/hopeless", "asked", 0],
+            ["root/hopeless", "terminated", 0],
+            ["root/hopeless", "killed", 0]
+          ])
+          expect(yield* worker.exit).toMatchObject({ stage: "killed" })
+          // The fiber that stands for a killed process still sleeps in its finalizer.
+          if (can.processes) assert(yield* isGone(worker))
+        })
+      ))
+
+    it("S5 an actor whose grace has no end is waited for, until whoever waits has to end itself", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", {
+            file,
+            grace: "forever",
+            children: { b: { file, lingers: 2_000_000_000 } }
+          })
+          yield* Effect.forkChild(Effect.exit(a.client.StopChildren()))
+          yield* observer.until("b ends")
+          yield* elapse("20 days")
+          expect(observer.lines().filter((line) => line.includes(" sees "))).toHaveLength(1)
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          yield* elapse("1500 millis")
+          yield* elapse("900 millis")
+          yield* Fiber.join(stop)
+          expect(yield* a.exit).toMatchObject({ stage: "asked" })
+        })
+      ))
+
     it("S5 an actor that is kept from its end while it is asked to has crashed", () =>
       Effect.gen(function* () {
         const observer = yield* Observer.make(world)
@@ -273,6 +367,123 @@ export default (world: World): void => {
         const error = only(exit)
         assert(error instanceof ActorCrashed)
         expect(error.cause).toMatchObject({ stage: "asked", exit: { signal: "SIGKILL" } })
+      }))
+
+    it("F6 stop asked for by three parties at once, and by the block, resolves once for all, after exit and reap", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const worker = yield* spawn("wanted", { lingers: 300 })
+          const told: Array<boolean> = []
+          const party = (ask: Effect.Effect<void, never, Nursery.Nursery>) =>
+            Effect.flatMap(ask, () =>
+              Effect.map(isGone(worker), (gone) => void told.push(gone))
+            ).pipe(Effect.forkChild({ startImmediately: true }))
+          const parties = [
+            yield* party(worker.stop),
+            yield* party(worker.stop),
+            yield* party(Effect.uninterruptible(worker.stop)),
+            yield* party(Nursery.cancel)
+          ]
+          yield* elapse("300 millis")
+          yield* Effect.forEach(parties, Fiber.join)
+          yield* worker.stop
+          expect(told).toEqual([true, true, true, true])
+          expect(stagesOf(seen)).toEqual([["root/wanted", "asked", 3000]])
+          expect(seen.of("Stopped")).toHaveLength(1)
+        })
+      ))
+
+    it("F6 stop asked for while the actor comes up ends it, and the spawn, after its finalizers", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const late = yield* Effect.forkChild(
+            Effect.exit(spawn("late", { file: observer.file, build: "hang", lingers: 200 }))
+          )
+          yield* observer.until("late is being built")
+          const cancel = yield* Effect.forkChild(Nursery.cancel, { startImmediately: true })
+          const again = yield* Effect.forkChild(Effect.uninterruptible(Nursery.cancel))
+          yield* observer.until("late ends")
+          yield* elapse("200 millis")
+          yield* Fiber.join(cancel)
+          yield* Fiber.join(again)
+          expect(observer.lines().at(-1)).toBe("late has ended")
+          const error = only(yield* Fiber.join(late))
+          assert(error instanceof SpawnError && error.reason instanceof NurseryClosed)
+        })
+      ))
+
+    it("F6 stop asked for from a finalizer of who calls the actor resolves, bounded", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          const seen = yield* events
+          const worker = yield* spawn("called", { file: observer.file, lingers: hour }, hasty)
+          const call = yield* Effect.forkChild(
+            Effect.ensuring(worker.client.Hang(), Effect.andThen(worker.stop, worker.stop))
+          )
+          yield* observer.until("called hangs")
+          const left = yield* Effect.forkChild(Fiber.interrupt(call), { startImmediately: true })
+          yield* observer.until("called ends")
+          yield* elapse("300 millis")
+          yield* elapse("200 millis")
+          yield* Fiber.join(left)
+          expect(stagesOf(seen)).toEqual([
+            ["root/called", "asked", 300],
+            ["root/called", "terminated", 200],
+            ["root/called", "killed", 0]
+          ])
+        })
+      ))
+
+    it("F6 stop asked for of an actor that is just crashing waits for that, and is no second end", () =>
+      Effect.gen(function* () {
+        const seen = yield* events
+        const exit = yield* Effect.exit(
+          Nursery.run(
+            Effect.gen(function* () {
+              const worker = yield* spawn("doomed", {})
+              yield* crash(worker)
+              yield* worker.stop
+              expect(yield* worker.exit).toMatchObject({ cause: { exit: { signal: "SIGKILL" } } })
+              assert(yield* isGone(worker))
+              yield* worker.stop
+            }).pipe(Effect.uninterruptible)
+          )
+        )
+        assert(only(exit) instanceof ActorCrashed)
+        expect(seen.of("Crashed").length + seen.of("Stopped").length).toBe(1)
+      }))
+
+    it("F6 a child may ask its parent to end everything: neither waits for the other", () =>
+      Effect.gen(function* () {
+        const observer = yield* Observer.make(world)
+        yield* Nursery.run(
+          Effect.gen(function* () {
+            const nursery = yield* Nursery.Nursery
+            const asked = yield* Deferred.make<void>()
+            // A handler that cannot be interrupted, and that the end of the child waits for.
+            const handlers = Boss.toLayer({
+              EndAll: () =>
+                Effect.uninterruptible(
+                  Effect.andThen(nursery.cancel, Effect.asVoid(Deferred.succeed(asked, undefined)))
+                )
+            })
+            const worker = yield* Nursery.spawn(Worker, {
+              ...main,
+              name: "asking",
+              serve: Boss,
+              arguments: { file: observer.file }
+            }).pipe(Effect.provide(handlers))
+            yield* Effect.forkChild(Effect.exit(worker.client.AskParent()))
+            // The child leaves its call before it ends, and joins it for half of its grace.
+            yield* observer.until("asking asks")
+            yield* elapse("1500 millis")
+            yield* Deferred.await(asked)
+            expect(yield* worker.exit).toMatchObject({ _tag: "Stopped", stage: "asked" })
+          })
+        )
       }))
 
     // A fiber blocks nobody but its own test, and hears no signal: the rest is about processes.

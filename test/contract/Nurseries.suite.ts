@@ -13,7 +13,8 @@ import * as Stream from "effect/Stream"
 import * as Actor from "furrow/Actor"
 import * as Nursery from "furrow/Nursery"
 import { Cancelled, Disconnected, PortalError } from "furrow/PortalError"
-import { ActorCrashed, ForkFailed, SpawnError } from "furrow/TreeError"
+import * as NurseryLimits from "furrow/NurseryLimits"
+import { ActorCrashed, ForkFailed, LimitReached, SpawnError } from "furrow/TreeError"
 import { existsSync, writeFileSync } from "node:fs"
 import { Assertion, Worker } from "./fixtures/Worker.ts"
 import type { Plan } from "./fixtures/Worker.ts"
@@ -623,6 +624,188 @@ export default (world: World): void => {
         )
         expect(exit).toEqual(Exit.succeed("it goes on"))
       }))
+
+    for (const [where, inside] of [
+      ["a fiber of it", (cancel: Effect.Effect<void>) => Effect.andThen(Effect.void, cancel)],
+      ["a fiber of it that nobody can interrupt", Effect.uninterruptible<void, never, never>],
+      [
+        "one of several that it runs at once",
+        (cancel: Effect.Effect<void>) =>
+          Effect.all([cancel, cancel, Effect.uninterruptible(cancel)], {
+            concurrency: "unbounded",
+            discard: true
+          })
+      ]
+    ] as const) {
+      it(`F6 a fork cancels the block that it is in from ${where}, and goes on`, () =>
+        Effect.gen(function* () {
+          const observer = yield* Observer.make(world)
+          yield* ended(
+            Nursery.run(
+              Effect.gen(function* () {
+                const nursery = yield* Nursery.Nursery
+                yield* spawn("daemon", { file: observer.file })
+                const done = yield* Deferred.make<void>()
+                yield* Nursery.fork(
+                  Effect.gen(function* () {
+                    yield* Fiber.join(yield* Effect.forkChild(inside(nursery.cancel)))
+                    expect(observer.lines().at(-1)).toBe("daemon has ended")
+                    yield* Deferred.succeed(done, undefined)
+                  })
+                )
+                return yield* Deferred.await(done)
+              })
+            )
+          )
+        }))
+    }
+
+    it("F6 forks that cancel their block as they end do not wait for each other", () =>
+      Effect.gen(function* () {
+        let finalized = 0
+        const exit = yield* ended(
+          Nursery.run(
+            Effect.gen(function* () {
+              yield* spawn("daemon")
+              const { cancel } = yield* Nursery.Nursery
+              for (let n = 0; n < 3; n++) {
+                const begun = yield* Deferred.make<void>()
+                yield* Deferred.succeed(begun, undefined).pipe(
+                  Effect.andThen(Effect.never),
+                  Effect.ensuring(cancel),
+                  Effect.ensuring(Effect.sync(() => void finalized++)),
+                  Nursery.fork
+                )
+                yield* Deferred.await(begun)
+              }
+              yield* cancel
+              return "the body's"
+            })
+          )
+        )
+        expect(exit).toEqual(Exit.succeed("the body's"))
+        expect(finalized).toBe(3)
+      }))
+
+    it("S3 with stopOrder: together, the block stops its daemons at once", () =>
+      Effect.gen(function* () {
+        const seen = yield* events
+        const observer = yield* Observer.make(world)
+        const { file } = observer
+        const block = yield* Effect.forkChild(
+          Nursery.run(
+            Effect.forEach(["a", "b", "c"], (name) => spawn(name, { file, lingers: 200 })),
+            { stopOrder: "together" }
+          )
+        )
+        for (const name of ["a", "b", "c"]) yield* observer.until(`${name} ends`)
+        expect(seen.of("Stopped").length === 0 || can.processes).toBe(true)
+        yield* elapse("200 millis")
+        yield* Fiber.join(block)
+        const order = seen.all.flatMap(({ _tag }) =>
+          _tag === "Stage" || _tag === "Stopped" ? [_tag] : []
+        )
+        expect(order.slice(0, 3)).toEqual(["Stage", "Stage", "Stage"])
+      }))
+
+    it("S3 a block that is interrupted while it stops its daemons stops the rest together", () =>
+      Effect.gen(function* () {
+        const seen = yield* events
+        const observer = yield* Observer.make(world)
+        const { file } = observer
+        const block = yield* Effect.forkChild(
+          Nursery.run(
+            Effect.forEach(["a", "b", "c"], (name) => spawn(name, { file, lingers: 500 }))
+          )
+        )
+        yield* observer.until("c ends")
+        const left = yield* Effect.forkChild(Fiber.interrupt(block), { startImmediately: true })
+        yield* observer.until("a ends")
+        yield* observer.until("b ends")
+        yield* elapse("500 millis")
+        yield* Fiber.join(left)
+        expect(only(yield* Fiber.await(block))).toBe("interrupt")
+        const first = seen.all.flatMap(({ _tag }) =>
+          _tag === "Stage" || _tag === "Stopped" ? [_tag] : []
+        )
+        if (can.time) expect(first.slice(0, 3)).toEqual(["Stage", "Stage", "Stage"])
+        for (const name of ["a", "b", "c"]) expect(observer.lines()).toContain(`${name} has ended`)
+        yield* allGone(seen)
+      }))
+
+    it("F21 a nursery with as many actors as it may have refuses one more, by the name and number of the limit", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const refused = Effect.map(Effect.exit(spawn("one more")), (exit) => {
+            const error = only(exit)
+            assert(error instanceof SpawnError && error.reason instanceof LimitReached)
+            expect(error.reason).toMatchObject({ limit: "actors", most: 2 })
+            return error.message
+          })
+          const observer = yield* Observer.make(world)
+          const first = yield* spawn("first")
+          // One that comes up counts, and one-shots do.
+          const coming = yield* Effect.forkChild(
+            spawn("coming", { file: observer.file, build: "hang" })
+          )
+          yield* observer.until("coming is being built")
+          expect(yield* refused).toBe(
+            'The actor "root/one more" was not started: its nursery has 2 actors, and its limit "actors" is 2. End some actors first, or raise the limit.'
+          )
+          yield* Fiber.interrupt(coming)
+          yield* call(() => refused)
+          const second = yield* spawn("second")
+          yield* refused
+          yield* first.stop
+          yield* spawn("third")
+          yield* refused
+          yield* second.stop
+          yield* spawn("fourth")
+        }),
+        { limits: { actors: 2 } }
+      ))
+
+    it("F21 the limits of whoever spawns hold in a nursery that was given none", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const error = only(
+            yield* Effect.exit(
+              spawn("none").pipe(Effect.provide(NurseryLimits.layer({ actors: 0 })))
+            )
+          )
+          assert(error instanceof SpawnError && error.reason instanceof LimitReached)
+          yield* spawn("one")
+        })
+      ))
+
+    it("F21 a nursery that has started as many within a second as it may refuses one more until it has passed", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const exits = yield* Effect.forEach(
+            ["one", "two", "three"],
+            (name) => Effect.exit(spawn(name)),
+            {
+              concurrency: "unbounded"
+            }
+          )
+          const error = only(exits.find(Exit.isFailure) ?? Exit.void)
+          assert(error instanceof SpawnError && error.reason instanceof LimitReached)
+          expect(error.message).toMatch(
+            /was not started: its nursery has started 2 actors within a second, and its limit "spawnsPerSecond" is 2. Spawn it a moment later, or raise the limit.$/
+          )
+          expect(exits.filter(Exit.isSuccess)).toHaveLength(2)
+          if (!can.time) return
+          yield* elapse("400 millis")
+          expect(only(yield* Effect.exit(spawn("third")))).toBeInstanceOf(SpawnError)
+          yield* elapse("599 millis")
+          expect(only(yield* Effect.exit(spawn("third")))).toBeInstanceOf(SpawnError)
+          yield* elapse("1 millis")
+          yield* spawn("third")
+          yield* spawn("fourth")
+          expect(only(yield* Effect.exit(spawn("fifth")))).toBeInstanceOf(SpawnError)
+        }),
+        { limits: { spawnsPerSecond: 2 } }
+      ))
 
     it("S3 the block waits for its forks, then stops its daemons, the last started first", () =>
       Effect.gen(function* () {

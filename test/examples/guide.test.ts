@@ -52,7 +52,17 @@ const examplesOf = (file: string): ReadonlyArray<Block> => {
 /** Where the namespaces are from that fragments use without importing them. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@furrow/node": ["NodeActor", "NodeSpawner"],
-  furrow: ["Actor", "Deadline", "Dialog", "Events", "Nursery", "Portal", "Travel", "TreeError"],
+  furrow: [
+    "Actor",
+    "Deadline",
+    "Dialog",
+    "Events",
+    "Nursery",
+    "NurseryLimits",
+    "Portal",
+    "Travel",
+    "TreeError"
+  ],
   "furrow/testing": ["TestWorld"],
   "furrow/protocol": ["Codec", "Reasons"],
   effect: ["Cause", "Console", "Context", "Effect", "Layer", "Schema", "Stream"],
@@ -234,6 +244,11 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "TreeError.AnyCause",
     "TreeError.LadderStage",
     "TreeError.SpawnErrorReason"
+  ],
+  "what a Layer of limits is made of": [
+    "NurseryLimits.Current",
+    "NurseryLimits.defaults",
+    "NurseryLimits.make"
   ],
   "for makers of worlds": [
     "ActorProgram.LifeEnd",

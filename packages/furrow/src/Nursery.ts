@@ -20,14 +20,16 @@ import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } fr
 import { sameEvent } from "./Dialog.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
+import * as Ladder from "./Ladder.ts"
 import * as Life from "./Life.ts"
-import { Nursery } from "./NurseryKey.ts"
+import { Nursery, Within } from "./NurseryKey.ts"
 import type { Child, NurseryService, Restore } from "./NurseryKey.ts"
+import * as NurseryLimits from "./NurseryLimits.ts"
 import { Cancelled, Disconnected, PortalError } from "./PortalError.ts"
-import { isSameLife } from "./protocol/Identity.ts"
+import { isSameLife, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { LifeOptions, ProcessOptions, Spawner } from "./Spawner.ts"
-import { ActorCrashed, ForkFailed, NurseryClosed, SpawnError } from "./TreeError.ts"
+import { ActorCrashed, ForkFailed, LimitReached, NurseryClosed, SpawnError } from "./TreeError.ts"
 
 export { Nursery } from "./NurseryKey.ts"
 export type { Child, NurseryService } from "./NurseryKey.ts"
@@ -43,11 +45,27 @@ export interface NurseryOptions {
    * (the default), or `wait` until they have ended by themselves, or by their portals' `stop`.
    */
   readonly onBodyEnd?: "stop" | "wait" | undefined
+  /**
+   * In which order daemons are stopped when the body has ended well: in `reverse` order of their start, one after the
+   * other (the default), or `together`. Those for which there is no time one after the other are stopped together, too,
+   * and so are those that are left when the block is interrupted.
+   */
+  readonly stopOrder?: "reverse" | "together" | undefined
+  /** How many actors the block takes; what is left out is as for whoever spawns (`NurseryLimits`). */
+  readonly limits?: Partial<NurseryLimits.NurseryLimits> | undefined
 }
 
 interface Owned {
   readonly child: Child
   readonly mode: "daemon" | "one-shot"
+  readonly scope: Scope.Closeable
+  /** It has been reaped; what is left is to let go of what was held for it. */
+  gone: boolean
+}
+
+/** A fiber that a block waits for; none yet at the very beginning. */
+interface Running {
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** What one block owns, and what has gone wrong in it. */
@@ -56,14 +74,34 @@ class Block implements NurseryService {
   /** Done when something in the block has failed. */
   readonly failing = Deferred.makeUnsafe<void>()
   readonly failures: Array<Cause.Reason<ActorCrashed | ForkFailed>> = []
+  private readonly limits: Partial<NurseryLimits.NurseryLimits>
+  /** The grace of the request that the block is part of, if it is. */
+  private readonly grace: Life.Grace | undefined
+  /** What the block itself is part of. */
+  private readonly within: ReadonlyArray<object>
   private readonly owned = new Set<Owned>()
-  private readonly forks = new Set<Fiber.Fiber<unknown, unknown>>()
-  private readonly births = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly forks = new Set<Running>()
+  private readonly births = new Set<Running>()
+  /** When the spawns of the last second were, if their rate is bounded. */
+  private recent: ReadonlyArray<number> = []
   private readonly waiting = new Set<() => void>()
+  /** Nothing is taken any more. */
   private closed = false
+  /** Forks are interrupted, too. */
+  private cancelled = false
+  /** What each of those that cancel the block now is part of. */
+  private readonly cancelling = new Set<ReadonlyArray<object>>()
 
-  constructor(life: Life.Life) {
+  constructor(
+    life: Life.Life,
+    limits: Partial<NurseryLimits.NurseryLimits>,
+    grace: Life.Grace | undefined,
+    within: ReadonlyArray<object>
+  ) {
     this.life = life
+    this.limits = limits
+    this.grace = grace
+    this.within = within
   }
 
   private get ref(): ActorRef {
@@ -115,49 +153,99 @@ class Block implements NurseryService {
 
   adopt<A extends Child, E, R>(
     mode: "daemon" | "one-shot",
-    birth: Effect.Effect<A, E, R>,
+    birth: (restore: Restore) => Effect.Effect<A, E, R>,
+    refuse: (reason: NurseryClosed | LimitReached) => E,
     restore: Restore
-  ): Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>> {
+  ): Effect.Effect<A, E, Exclude<R, Scope.Scope>> {
     return Effect.uninterruptible(
       Effect.gen({ self: this }, function* () {
-        if (this.closed) return undefined
-        const scope = yield* Scope.make()
-        const being = yield* Effect.forkDetach(Effect.provideService(birth, Scope.Scope, scope))
+        const limits = NurseryLimits.make(this.limits, yield* NurseryLimits.Current)
+        const grace = yield* Life.CurrentGrace
+        const time = yield* Life.now
+        // Between looking and counting nobody else may come.
+        const refusal = this.refusal(limits, time)
+        if (refusal !== undefined) return yield* Effect.fail(refuse(refusal))
+        const being: Running = { fiber: undefined }
         this.births.add(being)
-        const waited = yield* Effect.exit(restore(Fiber.await(being)))
-        if (Exit.isFailure(waited)) yield* Fiber.interrupt(being)
-        const born = yield* Fiber.await(being)
-        if (Exit.isFailure(born)) {
+        if (limits.spawnsPerSecond !== Infinity) this.recent = [...this.recent, time]
+
+        const scope = yield* Scope.make()
+        let child: A | undefined
+        const fiber = yield* Effect.forkDetach(
+          Effect.uninterruptibleMask((own) =>
+            // Kept here, where an interruption that comes too late does not take it away.
+            Effect.map(birth(own), (born) => {
+              child = born
+            })
+          ).pipe(
+            Effect.provideService(Scope.Scope, scope),
+            Effect.provideService(Within, [...this.within, scope]),
+            Effect.provideService(Life.CurrentGrace, mode === "daemon" ? this.grace : grace)
+          )
+        )
+        being.fiber = fiber
+        if (this.closed) fiber.interruptUnsafe()
+        const waited = yield* Effect.exit(restore(Fiber.await(fiber)))
+        if (Exit.isFailure(waited)) yield* Fiber.interrupt(fiber)
+        const born = yield* Fiber.await(fiber)
+        if (child === undefined) {
           const closed = yield* Effect.exit(Scope.close(scope, born))
           this.births.delete(being)
           this.changed()
-          const reasons = [...born.cause.reasons, ...reasonsOf(closed)]
+          const reasons = [...reasonsOf(born), ...reasonsOf(closed)]
           if (Exit.isFailure(waited)) {
             const real = reasons.filter((reason) => !Cause.isInterruptReason(reason))
             return yield* Effect.failCause(Cause.fromReasons([...waited.cause.reasons, ...real]))
           }
           // Its own interruption: the block ended while the child came up.
-          return this.closed && reasons.every(Cause.isInterruptReason)
-            ? undefined
-            : yield* Effect.failCause(Cause.fromReasons(reasons))
+          return yield* this.closed && reasons.every(Cause.isInterruptReason)
+            ? Effect.fail(refuse(new NurseryClosed()))
+            : Effect.failCause(Cause.fromReasons(reasons))
         }
-        const child = born.value
-        const owned: Owned = { child, mode }
+        const owned: Owned = { child, mode, scope, gone: false }
         this.owned.add(owned)
         this.births.delete(being)
-        yield* Effect.forkDetach(this.keep(owned, scope), { startImmediately: true })
+        yield* Effect.forkDetach(this.keep(owned), { startImmediately: true })
         if (this.closed || Exit.isFailure(waited)) {
           yield* child.stop(this.ref)
-          return Exit.isFailure(waited) ? yield* Effect.failCause(waited.cause) : undefined
+          return yield* Exit.isFailure(waited)
+            ? Effect.failCause(waited.cause)
+            : Effect.fail(refuse(new NurseryClosed()))
         }
         return child
       })
     )
   }
 
+  /** Why one more is not taken now. */
+  private refusal(
+    limits: NurseryLimits.NurseryLimits,
+    time: number
+  ): NurseryClosed | LimitReached | undefined {
+    if (this.closed) return new NurseryClosed()
+    const { actors, spawnsPerSecond } = limits
+    const alive = [...this.owned].filter(({ gone }) => !gone).length + this.births.size
+    if (alive >= actors) {
+      return new LimitReached({
+        limit: "actors",
+        most: actors,
+        detail: `its nursery has ${alive} actors, and its limit "actors" is ${actors}`
+      })
+    }
+    this.recent = this.recent.filter((at) => time - at < 1000)
+    if (this.recent.length >= spawnsPerSecond) {
+      return new LimitReached({
+        limit: "spawnsPerSecond",
+        most: spawnsPerSecond,
+        detail: `its nursery has started ${this.recent.length} actors within a second, and its limit "spawnsPerSecond" is ${spawnsPerSecond}`
+      })
+    }
+    return undefined
+  }
+
   /** Keeps a child until it is gone, and acts on its crash. */
-  private keep(owned: Owned, scope: Scope.Closeable): Effect.Effect<void> {
-    const { child, mode } = owned
+  private keep(owned: Owned): Effect.Effect<void> {
+    const { child, mode, scope } = owned
     const early = Effect.andThen(
       child.failing,
       Effect.sync(() => {
@@ -167,6 +255,7 @@ class Block implements NurseryService {
     return Effect.gen({ self: this }, function* () {
       const warned = yield* Effect.forkChild(early, { startImmediately: true })
       const crash = yield* child.ended
+      owned.gone = true
       yield* Fiber.interrupt(warned)
       const closed = yield* Effect.exit(Scope.close(scope, Exit.void))
       this.owned.delete(owned)
@@ -182,10 +271,17 @@ class Block implements NurseryService {
     return Effect.uninterruptible(
       Effect.withFiber((asking) => {
         if (this.closed) return Effect.forkDetach(Effect.interrupt)
-        return Effect.map(Effect.forkDetach(effect), (fiber) => {
-          this.forks.add(fiber)
+        const fork: Running = { fiber: undefined }
+        this.forks.add(fork)
+        const running = effect.pipe(
+          Effect.provideService(Within, [...this.within, fork]),
+          Effect.provideService(Life.CurrentGrace, this.grace)
+        )
+        return Effect.map(Effect.forkDetach(running), (fiber) => {
+          fork.fiber = fiber
+          if (this.cancelled) fiber.interruptUnsafe()
           const ended = (exit: Exit.Exit<A, E>) => {
-            this.forks.delete(fiber)
+            this.forks.delete(fork)
             const reasons = reasonsOf(exit).filter(
               (reason) => !(this.closed && isOurDoing(reason, this.life))
             )
@@ -207,32 +303,65 @@ class Block implements NurseryService {
   // Ending
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Ends everything at once, and waits for it; whoever asks from inside of it is not waited for. */
-  get cancel(): Effect.Effect<void> {
-    return Effect.withFiber((asking) =>
-      Effect.gen({ self: this }, function* () {
-        this.closed = true
-        for (const fiber of [...this.births, ...this.forks]) {
-          if (fiber !== asking) fiber.interruptUnsafe(asking.id)
-        }
-        yield* Effect.forEach([...this.owned], ({ child }) => child.stop(this.ref), {
-          concurrency: "unbounded",
-          discard: true
-        })
-        yield* this.until(
-          () =>
-            this.owned.size + this.births.size === 0 &&
-            [...this.forks].every((fiber) => fiber === asking)
-        )
-      })
-    )
+  /** Takes nothing any more; what is coming up goes down again. */
+  private close(): void {
+    this.closed = true
+    for (const { fiber } of this.births) fiber?.interruptUnsafe()
   }
 
-  /** Ends daemons one after the other, the last started first. */
-  get stopInReverse(): Effect.Effect<void> {
+  private stopAll(
+    children: ReadonlyArray<Owned>,
+    several: number | undefined
+  ): Effect.Effect<void> {
+    return Effect.forEach(children, ({ child }) => child.stop(this.ref, several), {
+      concurrency: "unbounded",
+      discard: true
+    })
+  }
+
+  /**
+   * Ends everything at once, and waits for it. Whoever asks from inside of a fork, or for a child that it serves, is
+   * neither interrupted by that nor waited for, wherever in it the asking is: two that ask at once do not wait for each
+   * other.
+   */
+  get cancel(): Effect.Effect<void> {
+    return Effect.flatMap(Within, (within) => {
+      const asker = [...within]
+      return Effect.suspend(() => {
+        this.close()
+        this.cancelled = true
+        this.cancelling.add(asker)
+        for (const fork of this.forks) {
+          if (!within.includes(fork)) fork.fiber?.interruptUnsafe()
+        }
+        const isAsking = (part: object) =>
+          [...this.cancelling].some((asking) => asking.includes(part))
+        this.changed()
+        return Effect.andThen(
+          this.stopAll([...this.owned], undefined),
+          this.until(
+            () =>
+              this.births.size === 0 &&
+              [...this.owned].every(({ scope }) => isAsking(scope)) &&
+              [...this.forks].every(isAsking)
+          )
+        )
+      }).pipe(Effect.ensuring(Effect.sync(() => this.cancelling.delete(asker))))
+    })
+  }
+
+  /** Ends daemons as they were asked to be ended, and waits until nothing is left. */
+  stopDaemons(order: "reverse" | "together"): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      this.closed = true
-      for (const { child } of [...this.owned].reverse()) yield* child.stop(this.ref)
+      this.close()
+      const graces = this.grace === undefined ? [this.life.grace] : [this.life.grace, this.grace]
+      const daemons = [...this.owned]
+      while (daemons.length > 0) {
+        const left = yield* Life.timeLeft(graces)
+        if (order === "together" || !Ladder.areInTime(left, daemons.length)) {
+          yield* this.stopAll(daemons.splice(0), undefined)
+        } else yield* this.stopAll(daemons.splice(-1), daemons.length + 1)
+      }
       yield* this.empty
     })
   }
@@ -297,7 +426,7 @@ export const runIn = <A, E, R>(
 ): Effect.Effect<A, E | ActorCrashed | ForkFailed, Exclude<R, Nursery | Self>> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const block = new Block(life)
+      const block = new Block(life, options?.limits ?? {}, yield* Life.CurrentGrace, yield* Within)
       const given = Context.make(Nursery, block).pipe(
         Context.add(Self, life.self),
         Context.add(Life.CurrentLife, life)
@@ -330,8 +459,13 @@ export const runIn = <A, E, R>(
         (yield* undisturbed(block.forksEnded)) &&
         (options?.onBodyEnd !== "wait" || (yield* undisturbed(block.empty)))
 
-      if (endedWell) yield* block.stopInReverse
-      else if (interrupted) yield* Effect.andThen(Fiber.interrupt(running), block.cancel)
+      if (endedWell) {
+        const order = options?.stopOrder ?? "reverse"
+        const stopped = yield* Effect.exit(restore(block.stopDaemons(order)))
+        reasons.push(...reasonsOf(stopped))
+        // There is no time for an order any more.
+        if (Exit.isFailure(stopped)) yield* block.cancel
+      } else if (interrupted) yield* Effect.andThen(Fiber.interrupt(running), block.cancel)
       else
         yield* Effect.all([Fiber.interrupt(running), block.cancel], {
           concurrency: "unbounded",
@@ -432,15 +566,12 @@ const start = (
   Effect.gen(function* () {
     const nursery = yield* Nursery
     const life = (yield* Life.CurrentLife) ?? newRoot()
-    const child = yield* nursery.adopt(mode, launch(actor, life, options), restore)
-    return (
-      child ??
-      (yield* Effect.fail(
-        new SpawnError({
-          actor: `${life.self.path}/${options.name ?? actor.actorName}`,
-          reason: new NurseryClosed()
-        })
-      ))
+    const path = `${life.self.path}/${options.name ?? actor.actorName}`
+    return yield* nursery.adopt(
+      mode,
+      (own) => launch(actor, life, options, own),
+      (reason) => new SpawnError({ actor: shown(path), reason }),
+      restore
     )
   })
 

@@ -9,7 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ActorRef } from "./protocol/Identity.ts"
-import type { CrashCause } from "./TreeError.ts"
+import type { CrashCause, LimitReached, NurseryClosed } from "./TreeError.ts"
 
 /** One life that a nursery owns. */
 export interface Child {
@@ -29,18 +29,28 @@ export interface Child {
 /** Gives an effect the interruptibility back that a region around it took, as `Effect.uninterruptibleMask` does. */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
+/**
+ * What the current fiber is part of, that a block waits for: forks, and children that it serves. Whoever ends the block
+ * from inside of one of these does not wait for it.
+ */
+export const Within = Context.Reference<ReadonlyArray<object>>("furrow/Nursery/Within", {
+  defaultValue: () => []
+})
+
 /** What a block that owns actors can be asked for. */
 export interface NurseryService {
   /**
-   * Brings up a child in a scope that ends with the child. `undefined` if the nursery takes no more. A daemon's crash
-   * ends the block; a one-shot's is its caller's alone, who also has to stop it. Waits as `restore` allows; whoever
-   * gets the child has it, also if an interruption came at that very moment.
+   * Brings up a child in a scope that ends with the child. A daemon's crash ends the block; a one-shot's is its caller's
+   * alone, who also has to stop it. Waits as `restore` allows, and interrupts the birth as far as that allows it;
+   * whoever gets the child has it, also if an interruption came at that very moment. A block that takes no more fails
+   * with what `refuse` makes of that.
    */
   readonly adopt: <A extends Child, E, R>(
     mode: "daemon" | "one-shot",
-    birth: Effect.Effect<A, E, R>,
+    birth: (restore: Restore) => Effect.Effect<A, E, R>,
+    refuse: (reason: NurseryClosed | LimitReached) => E,
     restore: Restore
-  ) => Effect.Effect<A | undefined, E, Exclude<R, Scope.Scope>>
+  ) => Effect.Effect<A, E, Exclude<R, Scope.Scope>>
   /** Runs an effect that the block waits for, and whose failure ends the block. */
   readonly fork: <A, E, R>(
     effect: Effect.Effect<A, E, R>

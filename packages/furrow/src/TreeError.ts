@@ -87,7 +87,10 @@ export class NurseryClosed extends Schema.TaggedClass<NurseryClosed>()("NurseryC
 
 /** The nursery, or the operating system, has no room for one more. */
 export class LimitReached extends Schema.TaggedClass<LimitReached>()("LimitReached", {
-  detail: Schema.String
+  detail: Schema.String,
+  /** The limit of the nursery that was reached, and its value; absent if it is the system's. */
+  limit: Schema.optional(Schema.Literals(["actors", "spawnsPerSecond"])),
+  most: Schema.optional(Schema.Int)
 }) {}
 
 /** Every reason a {@link SpawnError} can have. */
@@ -123,7 +126,7 @@ const startSentence = (actor: string, reason: SpawnErrorReason): string => {
     case "NurseryClosed":
       return `The actor "${actor}" was not started: its nursery has ended or is ending. Spawn it while the body of its block runs.`
     case "LimitReached":
-      return `The actor "${actor}" was not started: ${reason.detail}. End some actors first, or raise the limit.`
+      return `The actor "${actor}" was not started: ${reason.detail}. ${reason.limit === "spawnsPerSecond" ? "Spawn it a moment later" : "End some actors first"}, or raise the limit.`
   }
 }
 

@@ -5,6 +5,7 @@
  * whichever is first, and for the ladder that ends it. What its crash means for others is the nursery's.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,7 +18,8 @@ import type { ActorExit, AnyDefinition, Handlers, Portal } from "./Actor.ts"
 import * as Events from "./Events.ts"
 import * as Ladder from "./Ladder.ts"
 import * as Life from "./Life.ts"
-import type { Child } from "./NurseryKey.ts"
+import { Within } from "./NurseryKey.ts"
+import type { Child, Restore } from "./NurseryKey.ts"
 import { infosOf, laneCodec } from "./Operations.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import { Codecs, json } from "./protocol/Codec.ts"
@@ -83,202 +85,204 @@ const ArgumentsLimit = FrameLimit - 65_536
 
 /**
  * Launches an actor in the current scope, which is the child's: it must be closed only when the child has ended, or to
- * end it. Interrupting the launch, and failing it, leaves nothing of the child; a launch that cannot be interrupted any
- * more has come to a child that is ready.
+ * end it. Runs in an uninterruptible region of which `restore` is given. Interrupting the launch, and failing it, leaves
+ * nothing of the child; a launch that cannot be interrupted any more has come to a child that is ready.
  */
 export const launch = (
   actor: AnyDefinition,
   life: Life.Life,
-  options: LaunchOptions
+  options: LaunchOptions,
+  restore: Restore
 ): Effect.Effect<Launched, SpawnError, Spawner | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const name = options.name ?? actor.actorName
-      const path = `${life.self.path}/${name}`
-      const fail = (reason: SpawnErrorReason) =>
-        Effect.fail(new SpawnError({ actor: shown(path), reason }))
+  Effect.gen(function* () {
+    const name = options.name ?? actor.actorName
+    const path = `${life.self.path}/${name}`
+    const fail = (reason: SpawnErrorReason) =>
+      Effect.fail(new SpawnError({ actor: shown(path), reason }))
 
-      // What can be refused without a process is refused before one is started.
-      yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
-        Effect.catch((error) =>
-          fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
-        )
+    // What can be refused without a process is refused before one is started.
+    yield* Schema.decodeUnknownEffect(ActorName)(name).pipe(
+      Effect.catch((error) =>
+        fail(new StartFailed({ cause: Cause.die(new Error(error.message)), stderr: "" }))
       )
-      const given = yield* argumentsCodec(actor, json).encode(options.arguments, ArgumentsLimit)
+    )
+    const given = yield* argumentsCodec(actor, json).encode(options.arguments, ArgumentsLimit)
 
-      const nothingLeft = Deferred.makeUnsafe<void>()
-      // The first finalizer runs last: by then the spawner has made sure of what its process has left behind.
-      yield* Effect.addFinalizer(() => Deferred.succeed(nothingLeft, undefined))
+    const nothingLeft = Deferred.makeUnsafe<void>()
+    // The first finalizer runs last: by then the spawner has made sure of what its process has left behind.
+    yield* Effect.addFinalizer(() => Deferred.succeed(nothingLeft, undefined))
 
-      const spawner = yield* Spawner
-      const spawned = yield* spawner.spawn({
-        actor,
-        path,
-        options: options.title === undefined ? { ...options, title: `furrow:${path}` } : options
+    const spawner = yield* Spawner
+    const spawned = yield* spawner.spawn({
+      actor,
+      path,
+      options: options.title === undefined ? { ...options, title: `furrow:${path}` } : options
+    })
+    const exit = Deferred.makeUnsafe<ProcessExit>()
+    yield* Effect.forkScoped(
+      Effect.flatMap(spawned.exit, (how) => Deferred.succeed(exit, how)),
+      { startImmediately: true }
+    )
+    const exited = Deferred.await(exit)
+
+    // Whatever happens from here on, closing the scope ends with nothing left: by then a child that ended has long
+    // been reaped, and one that was never ready is not worth a ladder.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(
+        Effect.suspend(() => (Deferred.isDoneUnsafe(exit) ? Effect.void : spawned.kill)),
+        exited
+      )
+    )
+
+    const patience: Ladder.Patience = {
+      asked: millis(options.grace, Ladder.defaultPatience.asked),
+      terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
+    }
+    const graces = yield* Life.gracesOf(life)
+
+    /** The child did not come up: one that does not end by itself in time is ended; its last words are kept. */
+    const giveUp = (
+      wait: number,
+      reason: (stderr: string, exit: ProcessExit) => SpawnErrorReason
+    ) =>
+      Effect.gen(function* () {
+        const before = yield* Effect.timeoutOption(exited, wait)
+        if (Option.isNone(before)) yield* spawned.kill
+        const exit = yield* exited
+        return yield* fail(reason(yield* spawned.stderrTail, exit))
       })
-      const exit = Deferred.makeUnsafe<ProcessExit>()
-      yield* Effect.forkScoped(
-        Effect.flatMap(spawned.exit, (how) => Deferred.succeed(exit, how)),
-        { startImmediately: true }
+
+    // --- hello -----------------------------------------------------------------------------------------------------
+
+    const helloTimeout = millis(options.helloTimeout, 10_000)
+    const shaken = yield* restore(
+      Session.make({
+        socket: spawned.socket,
+        role: "dialled",
+        hello: yield* helloOf(life.self.name, life.self.incarnation, options.serve),
+        expected: actor.actorName,
+        calls: infosOf(actor),
+        processExit: exited
+      }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
+    )
+    if (Option.isNone(shaken)) {
+      return yield* giveUp(0, (stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
+    }
+    if (Exit.isFailure(shaken.value)) {
+      const failure = Cause.findErrorOption(shaken.value.cause)
+      if (Option.isNone(failure))
+        return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
+      const { detail, lost } = failure.value
+      return yield* giveUp(patience.terminated, (stderr, exit) =>
+        lost
+          ? new StartFailed({ cause: Cause.empty, exit, stderr })
+          : new HandshakeRefused({ detail })
       )
-      const exited = Deferred.await(exit)
-
-      // Whatever happens from here on, closing the scope ends with nothing left: by then a child that ended has long
-      // been reaped, and one that was never ready is not worth a ladder.
-      yield* Effect.addFinalizer(() =>
-        Effect.andThen(
-          Effect.suspend(() => (Deferred.isDoneUnsafe(exit) ? Effect.void : spawned.kill)),
-          exited
-        )
+    }
+    const session = shaken.value.value
+    if (given.length > session.frameRoom) {
+      session.close("refused", "its frames have no room for the arguments")
+      return yield* giveUp(
+        patience.terminated,
+        () =>
+          new HandshakeRefused({
+            detail: `the arguments take ${given.length} bytes, and it takes at most ${session.frameRoom}. Raise the limit "frame" of its program, or send them as a call.`
+          })
       )
-
-      const patience: Ladder.Patience = {
-        asked: millis(options.grace, Ladder.defaultPatience.asked),
-        terminated: millis(options.terminateGrace, Ladder.defaultPatience.terminated)
-      }
-      const graces = yield* Life.gracesOf(life)
-
-      /** The child did not come up: one that does not end by itself in time is ended; its last words are kept. */
-      const giveUp = (
-        wait: number,
-        reason: (stderr: string, exit: ProcessExit) => SpawnErrorReason
-      ) =>
-        Effect.gen(function* () {
-          const before = yield* Effect.timeoutOption(exited, wait)
-          if (Option.isNone(before)) yield* spawned.kill
-          const exit = yield* exited
-          return yield* fail(reason(yield* spawned.stderrTail, exit))
-        })
-
-      // --- hello -----------------------------------------------------------------------------------------------------
-
-      const helloTimeout = millis(options.helloTimeout, 10_000)
-      const shaken = yield* restore(
-        Session.make({
-          socket: spawned.socket,
-          role: "dialled",
-          hello: yield* helloOf(life.self.name, life.self.incarnation, options.serve),
-          expected: actor.actorName,
-          calls: infosOf(actor),
-          processExit: exited
-        }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
-      )
-      if (Option.isNone(shaken)) {
-        return yield* giveUp(0, (stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
-      }
-      if (Exit.isFailure(shaken.value)) {
-        const failure = Cause.findErrorOption(shaken.value.cause)
-        if (Option.isNone(failure))
-          return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
-        const { detail, lost } = failure.value
-        return yield* giveUp(patience.terminated, (stderr, exit) =>
-          lost
-            ? new StartFailed({ cause: Cause.empty, exit, stderr })
-            : new HandshakeRefused({ detail })
-        )
-      }
-      const session = shaken.value.value
-      if (given.length > session.frameRoom) {
-        session.close("refused", "its frames have no room for the arguments")
+    }
+    const { differing, missing } = session.agreement
+    if (differing.length + missing.length > 0) {
+      yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })
+      if (options.contract === "exact") {
+        const names = [...differing.map(({ operation }) => operation), ...missing].join(", ")
+        session.close("refused", "the contract is not exactly the same")
         return yield* giveUp(
           patience.terminated,
           () =>
             new HandshakeRefused({
-              detail: `the arguments take ${given.length} bytes, and it takes at most ${session.frameRoom}. Raise the limit "frame" of its program, or send them as a call.`
+              detail: `the contract was asked to be exactly the same, and these operations differ: ${names}. Run both programs from the same version, or spawn with contract: "compatible".`
             })
         )
       }
-      const { differing, missing } = session.agreement
-      if (differing.length + missing.length > 0) {
-        yield* Events.publish({ _tag: "ContractDiffers", actor: path, differing, missing })
-        if (options.contract === "exact") {
-          const names = [...differing.map(({ operation }) => operation), ...missing].join(", ")
-          session.close("refused", "the contract is not exactly the same")
-          return yield* giveUp(
-            patience.terminated,
-            () =>
-              new HandshakeRefused({
-                detail: `the contract was asked to be exactly the same, and these operations differ: ${names}. Run both programs from the same version, or spawn with contract: "compatible".`
-              })
-          )
-        }
-      }
+    }
 
-      // --- start -----------------------------------------------------------------------------------------------------
+    // --- start -----------------------------------------------------------------------------------------------------
 
-      const ref: ActorRef = { path, incarnation: session.peer.incarnation }
-      if (options.serve !== undefined) {
-        const handlers = (yield* Effect.context<never>()).mapUnsafe.get(options.serve.Service.key)
-        const server = yield* makeServer(options.serve, handlers as Handlers, life)
-        server.attach(session)
+    const ref: ActorRef = { path, incarnation: session.peer.incarnation }
+    if (options.serve !== undefined) {
+      const handlers = (yield* Effect.context<never>()).mapUnsafe.get(
+        options.serve.Service.key
+      ) as Handlers
+      const context = Context.add(handlers.context, Within, yield* Within)
+      const server = yield* makeServer(options.serve, { ...handlers, context }, life)
+      server.attach(session)
+    }
+    const answered = Deferred.makeUnsafe<Frame>()
+    session.onFrame = (frame) => {
+      if (frame._tag === "Ready" || frame._tag === "StartFailed") {
+        Deferred.doneUnsafe(answered, Exit.succeed(frame))
       }
-      const answered = Deferred.makeUnsafe<Frame>()
-      session.onFrame = (frame) => {
-        if (frame._tag === "Ready" || frame._tag === "StartFailed") {
-          Deferred.doneUnsafe(answered, Exit.succeed(frame))
-        }
-      }
-      const startTimeout = millis(options.startTimeout, 30_000)
-      session.send({
-        _tag: "Start",
-        name,
-        ancestors: [...life.self.ancestors, refOf(life)],
-        logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
-        grace: patience.terminated,
-        payload: given
-      })
-      /** How it failed to start, if it could still say so. */
-      const failure = (said: Frame | Session.SessionEnd) =>
-        said._tag === "StartFailed"
-          ? RootCause.decode(session.codec, path, said.payload)
-          : said._tag === "Violation"
-            ? Effect.succeed(Cause.die(said.violation))
-            : causeOf(said as Session.SessionEnd, session, path)
-      /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
-      const end = Effect.gen(function* () {
-        session.stoppedBy = refOf(life)
-        const stage = yield* Ladder.climb(
-          rungs(ref, session, spawned, exited, life, graces, patience),
-          refOf(life)
-        )
-        const said = yield* inTime(Effect.raceFirst(Deferred.await(answered), session.end))
-        const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
-        if (cause === undefined) return
-        const crash = new CrashCause({ exit: yield* exited, cause, stage })
-        return yield* Effect.die(new ActorCrashed({ actor: ref, cause: crash }))
-      })
-      const started = yield* restore(
-        Deferred.await(answered).pipe(
-          Effect.raceFirst(session.end),
-          Effect.timeoutOption(startTimeout)
-        )
-      ).pipe(Effect.onInterrupt(() => end))
-      if (Option.isNone(started)) {
-        const ended = yield* Effect.exit(end)
-        const timedOut = yield* Effect.exit(
-          giveUp(0, (stderr) => new StartTimeout({ waited: startTimeout, stderr }))
-        )
-        return yield* Effect.failCause(Cause.fromReasons([timedOut, ended].flatMap(reasonsOf)))
-      }
-      if (started.value._tag !== "Ready") {
-        const cause = yield* failure(started.value)
-        return yield* giveUp(
-          patience.terminated,
-          (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
-        )
-      }
-      return yield* watch(
-        actor,
-        life,
-        ref,
-        session,
-        spawned,
-        exit,
-        Deferred.await(nothingLeft),
-        (gone) => rungs(ref, session, spawned, gone, life, graces, patience)
-      )
+    }
+    const startTimeout = millis(options.startTimeout, 30_000)
+    session.send({
+      _tag: "Start",
+      name,
+      ancestors: [...life.self.ancestors, refOf(life)],
+      logLevel: options.logLevel ?? (yield* References.MinimumLogLevel),
+      grace: patience.terminated,
+      payload: given
     })
-  )
+    /** How it failed to start, if it could still say so. */
+    const failure = (said: Frame | Session.SessionEnd) =>
+      said._tag === "StartFailed"
+        ? RootCause.decode(session.codec, path, said.payload)
+        : said._tag === "Violation"
+          ? Effect.succeed(Cause.die(said.violation))
+          : causeOf(said as Session.SessionEnd, session, path)
+    /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
+    const end = Effect.gen(function* () {
+      session.stoppedBy = refOf(life)
+      const stage = yield* Ladder.climb(
+        rungs(ref, session, spawned, exited, life, graces, patience),
+        refOf(life)
+      )
+      const said = yield* inTime(Effect.raceFirst(Deferred.await(answered), session.end))
+      const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
+      if (cause === undefined) return
+      const crash = new CrashCause({ exit: yield* exited, cause, stage })
+      return yield* Effect.die(new ActorCrashed({ actor: ref, cause: crash }))
+    })
+    const started = yield* restore(
+      Deferred.await(answered).pipe(
+        Effect.raceFirst(session.end),
+        Effect.timeoutOption(startTimeout)
+      )
+    ).pipe(Effect.onInterrupt(() => end))
+    if (Option.isNone(started)) {
+      const ended = yield* Effect.exit(end)
+      const timedOut = yield* Effect.exit(
+        giveUp(0, (stderr) => new StartTimeout({ waited: startTimeout, stderr }))
+      )
+      return yield* Effect.failCause(Cause.fromReasons([timedOut, ended].flatMap(reasonsOf)))
+    }
+    if (started.value._tag !== "Ready") {
+      const cause = yield* failure(started.value)
+      return yield* giveUp(
+        patience.terminated,
+        (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
+      )
+    }
+    return yield* watch(
+      actor,
+      life,
+      ref,
+      session,
+      spawned,
+      exit,
+      Deferred.await(nothingLeft),
+      (gone) => rungs(ref, session, spawned, gone, life, graces, patience)
+    )
+  })
 
 const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
   Exit.isFailure(exit) ? exit.cause.reasons : []
@@ -420,7 +424,10 @@ const watch = (
     const scope = yield* Effect.scope
     const gone = Deferred.await(ended)
     /** The scope closes when the end is known; whoever asks from outside goes on when that is done, too. */
-    const allGone = Effect.tap(gone, () => nothingLeft)
+    const allGone = Effect.flatMap(Within, (within) =>
+      // Closing it waits for what the child is served with; there nobody may wait for that in turn.
+      within.includes(scope) ? gone : Effect.tap(gone, () => nothingLeft)
+    )
 
     /** Ends it, whoever waits for that; whoever comes second waits for the same end. */
     const stopBy = (by: ActorRef, several?: number): Effect.Effect<CrashCause | undefined> =>
