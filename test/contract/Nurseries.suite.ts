@@ -391,6 +391,47 @@ export default (world: World): void => {
         expect(only(exit)).toBeInstanceOf(ActorCrashed)
       }))
 
+    it("S2 the loss of another life of the same name is another event: both are told", () =>
+      Effect.gen(function* () {
+        const observer = yield* Observer.make(world)
+        const seen = yield* events
+        const exit = yield* ended(
+          Nursery.run(
+            Effect.gen(function* () {
+              const daemon = yield* spawn("twin")
+              const once = yield* Nursery.fork(
+                Effect.exit(
+                  Nursery.call(Worker, ({ Hang }) => Hang(), {
+                    ...main,
+                    name: "twin",
+                    arguments: { file: observer.file }
+                  })
+                )
+              )
+              yield* observer.until("twin hangs")
+              const other = seen.of("Started").at(-1)!
+              // The block would interrupt its body in between.
+              return yield* Effect.gen(function* () {
+                yield* crash(other)
+                const lost = yield* Fiber.join(once)
+                expect(only(lost)).toMatchObject({
+                  reason: { _tag: "Disconnected", incarnation: other.actor.incarnation }
+                })
+                yield* crash(daemon)
+                yield* daemon.exit
+                return yield* lost
+              }).pipe(Effect.uninterruptible)
+            })
+          )
+        )
+        const [loss, crashed, ...others] = reasonsOf(exit)
+        expect(others).toEqual([])
+        assert(loss instanceof PortalError)
+        expect(loss.actor).toBe("root/twin")
+        assert(crashed instanceof ActorCrashed)
+        expect(crashed.actor.path).toBe("root/twin")
+      }))
+
     it("S2 a body that makes a defect of the loss adds nothing", () =>
       Effect.gen(function* () {
         const exit = yield* ended(

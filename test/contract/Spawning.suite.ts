@@ -315,7 +315,7 @@ export default (world: World): void => {
   })
 
   describe(`starts that fail (${name})`, () => {
-    it("a Layer that fails, or dies, fails the spawn with its Cause, and leaves nothing", () =>
+    it("F2 a Layer that fails, or dies, fails the spawn with its Cause, and leaves nothing", () =>
       Nursery.run(
         Effect.gen(function* () {
           const observer = yield* Observer.make(world)
@@ -341,7 +341,7 @@ export default (world: World): void => {
         })
       ))
 
-    it("a Layer that takes too long is a StartTimeout; what it holds already is released (S5)", () =>
+    it("F2 a Layer that takes too long is a StartTimeout; what it holds already is released (S5)", () =>
       Nursery.run(
         Effect.gen(function* () {
           const observer = yield* Observer.make(world)
@@ -551,7 +551,7 @@ export default (world: World): void => {
       ["imports what does not exist", 'import "./nowhere.mjs"', "ERR_MODULE_NOT_FOUND"],
       ["throws while it is loaded", 'throw new Error("thrown at import")', "thrown at import"]
     ] as const) {
-      it(`SPAWN-10 a module that ${what} fails the spawn with its own words`, () =>
+      it(`SPAWN-10 F2 a module that ${what} fails the spawn with its own words`, () =>
         Nursery.run(
           Effect.gen(function* () {
             const { error, reason } = reasonOf(yield* started(text), "StartFailed")
@@ -562,7 +562,7 @@ export default (world: World): void => {
         ))
     }
 
-    it("SPAWN-16 a process that exits with code 2 before it has said hello fails the spawn with code and words", () =>
+    it("SPAWN-16 F2 a process that exits with code 2 before it has said hello fails the spawn with code and words", () =>
       Nursery.run(
         Effect.gen(function* () {
           const { error, reason } = reasonOf(
@@ -576,7 +576,7 @@ export default (world: World): void => {
         })
       ))
 
-    it("a module that does not exist is named, before anything is started", () =>
+    it("F2 a module that does not exist is named, before anything is started", () =>
       Nursery.run(
         Effect.gen(function* () {
           const { error } = reasonOf(
@@ -592,7 +592,7 @@ export default (world: World): void => {
         })
       ))
 
-    it("a process that never says hello is ended, and its own words are told", () =>
+    it("F2 a process that never says hello is ended, and its own words are told", () =>
       Effect.gen(function* () {
         const pids: Array<number> = []
         yield* Nursery.run(
@@ -617,7 +617,7 @@ export default (world: World): void => {
         }
       }))
 
-    it("a process that says something else than hello is refused, and gone", () =>
+    it("F2 a process that says something else than hello is refused, and gone", () =>
       Nursery.run(
         Effect.gen(function* () {
           const { reason } = reasonOf(
@@ -630,7 +630,7 @@ export default (world: World): void => {
         })
       ))
 
-    it("a module that runs another actor fails the spawn with both names", () =>
+    it("F2 a module that runs another actor fails the spawn with both names", () =>
       Nursery.run(
         Effect.gen(function* () {
           const Stranger = Actor.make("Stranger", [])

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type { Identity } from "furrow/protocol"
+import { ExitPatience } from "furrow/Spawner"
 import type { Spawner } from "furrow/Spawner"
 import { TestWorld } from "furrow/testing"
 import { spawnSync } from "node:child_process"
@@ -116,7 +117,9 @@ export const processes: World = {
         Effect.asVoid(effect()).pipe(
           Effect.provide(
             Layer.mergeAll(NodeActor.layer, Layer.succeed(TestWorld.TestWorld, noFaults))
-          )
+          ),
+          // A busy machine may need longer to tell how a process has ended.
+          Effect.provideService(ExitPatience, "1 second")
         ),
       options?.timeout ?? 60_000
     ),

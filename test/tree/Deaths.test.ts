@@ -9,6 +9,8 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Actor from "furrow/Actor"
 import { flow } from "effect/Function"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Nursery from "furrow/Nursery"
 import { Disconnected, PortalError } from "furrow/PortalError"
@@ -164,10 +166,17 @@ describe("a child that dies hard", () => {
 
   it.live("F1 an abort is a crash of the runtime, with its last words", () =>
     Effect.gen(function* () {
-      const { cause, message } = yield* dying({}, ({ Abort }) => Abort())
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(...[message].flat()))
+      const { cause, message } = yield* dying({}, ({ Abort }) => Abort()).pipe(
+        Effect.provide(Logger.layer([logger])),
+        Effect.provideService(References.MinimumLogLevel, "Debug")
+      )
       expect(cause.exit).toEqual({ signal: "SIGABRT", death: { _tag: "RuntimeCrash" } })
       expect(cause.stderr).toContain("Native stack trace")
       expect(message).toContain("Native stack trace")
+      // Also where nobody meets the error there is a trace of it.
+      expect(logged).toEqual([message])
     }).pipe(live)
   )
 })
@@ -197,6 +206,19 @@ describe("a child whose memory runs out", () => {
       expect(cause.exit).toEqual({ signal: "SIGABRT", death: { _tag: "RuntimeCrash" } })
       expect(cause.stderr).toBeUndefined()
     }).pipe(live)
+  )
+
+  it.live("F22 nobody handles it: the program fails with it, and prints it once", () =>
+    Effect.gen(function* () {
+      const root = yield* start("../../tree/fixtures/bereft.ts", [])
+      const { code, stderr } = yield* root.ended
+      expect(code).toBe(1)
+      expect(stderr).toContain("[root/Mortal] FATAL ERROR: Reached heap limit")
+      expect(stderr.match(/ran out of memory/g)).toHaveLength(1)
+      expect(stderr).toContain(
+        'ActorCrashed: The actor "root/Mortal" crashed: its process ran out of memory'
+      )
+    })
   )
 
   it.live.skipIf(hierarchies.length === 0)(
@@ -346,7 +368,7 @@ describe("a zombie", () => {
               stage: "asked",
               exit: { code: 0 }
             })
-          expect(performance.now() - asked).toBeLessThan(patience(1000))
+            expect(performance.now() - asked).toBeLessThan(patience(1000))
             return pid!
           })
         )

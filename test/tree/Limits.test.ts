@@ -151,7 +151,7 @@ const fullDirectory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireR
   }),
   ({ directory, mounted }) =>
     Effect.sync(() => {
-      if (mounted) execFileSync("umount", [directory])
+      if (mounted) runs("umount", directory)
       rmSync(directory, { recursive: true })
     })
 ).pipe(Effect.map(({ directory, mounted }) => (mounted ? directory : "/dev/full")))

@@ -357,8 +357,14 @@ const watch = (
     /** Whoever watches is told before whoever waits goes on. */
     const over = (end: ActorExit) =>
       Effect.andThen(Events.publish({ ...end, actor: ref }), Deferred.succeed(ended, end))
-    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) =>
-      over({ _tag: "Crashed", cause: new CrashCause(known) })
+    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) => {
+      const cause = new CrashCause(known)
+      // Whoever meets the error says it aloud; here it leaves a trace also where nobody does.
+      return Effect.andThen(
+        Effect.logDebug(new ActorCrashed({ actor: ref, cause }).message),
+        over({ _tag: "Crashed", cause })
+      )
+    }
 
     /** Ends it. */
     const ending = Effect.fnUntraced(function* (several: number | undefined) {
