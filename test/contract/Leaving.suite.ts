@@ -454,6 +454,25 @@ export default (world: World): void => {
         })
       ))
 
+    it("D12 messages that were not taken in time have no good end, also if the callee had said it", () => {
+      const time = can.time ? "200 millis" : "2 seconds"
+      return play((player) =>
+        Effect.gen(function* () {
+          const said: Script = [
+            { do: "accept", value: 1 },
+            { do: "send", count: 3 },
+            { do: "end" },
+            { do: "never" }
+          ]
+          const talk = yield* player.client.Play(said)
+          expect(yield* Stream.runCollect(Stream.take(talk.messages, 1))).toEqual([0])
+          yield* elapse(time)
+          yield* Effect.exit(talk.result)
+          expect(yield* ending(Stream.runCollect(talk.messages))).toMatch(/^DeadlineExceeded/)
+        }).pipe(Effect.scoped, Deadline.within(time))
+      )
+    })
+
     it("D12 no time left is met before anything is sent, and an inner deadline only shortens", () =>
       play((player, observer) =>
         Effect.gen(function* () {

@@ -261,6 +261,14 @@ export class Ticket {
         : Effect.void
     )
     const ended = Effect.failCause(portalError(this.operation, this.actor.path, new Ended()))
+    /** The callee may have ended well all the same: it could not know yet that nobody took what it had sent. */
+    const expired = Effect.flatMap(ending, (final) =>
+      Effect.failCause(
+        Exit.isFailure(final)
+          ? final.cause
+          : portalError(this.operation, this.actor.path, new DeadlineExceeded())
+      )
+    )
 
     const caller: Caller<unknown, unknown, unknown, unknown, unknown> = {
       started,
@@ -276,12 +284,15 @@ export class Ticket {
         ),
       messages: Stream.concat(
         itemsOf(end, fromCallee),
-        // The items have run out: because the callee said so, because `cancel` was asked for, or because it is over.
+        // The items have run out: because the time had passed before all were taken, because the callee said so, because
+        // `cancel` was asked for, or because it is over.
         Stream.unwrap(
           Effect.suspend(() =>
-            end.state.receiveEnded || (this.why === "cancel" && !end.state.exited)
-              ? Effect.succeed(Stream.empty)
-              : Effect.as(failure, Stream.empty)
+            end.cut && this.why === "deadline"
+              ? expired
+              : end.state.receiveEnded || (this.why === "cancel" && !end.state.exited)
+                ? Effect.succeed(Stream.empty)
+                : Effect.as(failure, Stream.empty)
           )
         )
       ),

@@ -43,6 +43,8 @@ export class DialogEnd {
   private handedOut = { items: 0, bytes: 0 }
   /** The other end sends no more items: it said so, or the dialog is over. */
   private drained = false
+  /** The dialog was cancelled before everything that the other end had to send was taken. */
+  cut = false
   private parts = new Parts()
   private partsLane: Lane | undefined
 
@@ -115,6 +117,7 @@ export class DialogEnd {
 
   /** The caller leaves: nothing more is sent, what is there and what comes is not taken. */
   cancelled(): void {
+    this.cut = this.items.length > 0 || !this.state.receiveEnded
     this.state = { ...this.state, cancelled: true }
     this.drained = true
     this.discard()
