@@ -27,6 +27,7 @@ import { Identifiers, isName, isSource } from "../../examples/indexer/identifier
 import { Report } from "../../examples/indexer/report.ts"
 import { isAlive } from "../node/Pids.ts"
 import * as Program from "../node/Program.ts"
+import * as Terminal from "../node/Terminal.ts"
 
 const demo = "../../../examples/indexer/main.ts"
 
@@ -357,6 +358,33 @@ describe("the indexer, ended in the middle", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe.skipIf(!Terminal.isPossible)(
+  "the indexer at a terminal (skipped where there is no python3 to make one)",
+  () => {
+    /** To the start of the line, and nothing right of it: all that the terminal is steered by. */
+    const clear = "\r\u001B[2K"
+
+    it.live("F24 leaves it as it was at Ctrl-C, with a partial result, and exits 130", () =>
+      Effect.gen(function* () {
+        const modules = join(import.meta.dirname, "..", "..", "node_modules")
+        const program = yield* Program.start(demo, [modules], Terminal.inTerminal)
+        yield* program.until("stdout", /#1 busy/)
+        const processes = below(program.process.pid!)
+        program.process.stdin.write(Terminal.CtrlC)
+        const { code, stdout } = yield* program.ended
+        expect(processes.filter(isAlive)).toEqual([])
+        expect(code).toBe(130)
+        const [table = "", ...progress] = stdout.split(clear).reverse()
+        expect(progress.length).toBeGreaterThan(0)
+        expect(table).toMatch(/^.*\(partial: .*\r\n {2}[1-9][\d,]* files? /)
+        // What was typed was shown, and cleared away with the rest of the line.
+        expect(stdout).toContain("^C")
+        for (const shown of [table, ...progress]) expect(shown).not.toContain("\u001B")
+      }).pipe(Effect.scoped)
+    )
+  }
+)
 
 describe("identifiers", () => {
   it.prop(
