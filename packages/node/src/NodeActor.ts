@@ -187,6 +187,7 @@ const endByForce = Effect.sync(() => {
 })
 
 const runActor = (program: Program<Services>, defaultMain: URL | undefined): void => {
+  const parent = process.ppid
   Watchdog.start(process.argv.slice(3))
   runMainFiber(
     Effect.gen(function* () {
@@ -202,6 +203,8 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
       hurry: DefaultHurry,
       tell,
       exitCode: (exit) => {
+        // Nobody else would end the programs it leaves behind. Whoever has something to do at its exit has done it then.
+        if (process.ppid !== parent) process.once("exit", () => Effect.runSync(endByForce))
         if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
         report(exit.cause)
         return 1

@@ -31,7 +31,7 @@ export const isPossible = (): boolean => {
 }
 
 /** How long one of the guardian's turns is, in milliseconds; in its script it stands in seconds. */
-export const TurnTime = 50
+export const TurnTime = 100
 
 /**
  * Reads `+ group` and `- group` until the end of the file; then gives the groups that are left some turns to end by
@@ -48,7 +48,7 @@ while read -r word group; do
   esac
 done
 turns=$1
-while [ "$groups" != ' ' ] && [ "$turns" -gt 0 ] && sleep 0.05; do
+while [ "$groups" != ' ' ] && [ "$turns" -gt 0 ] && sleep 0.1; do
   turns=$((turns - 1))
   living=' '
   for group in $groups; do
@@ -138,17 +138,22 @@ export const make = Effect.fnUntraced(function* (
   const replace = (gone: Post): Effect.Effect<void, PlatformError> =>
     Effect.gen(function* () {
       if (post === gone) post = undefined
-      yield* Effect.logWarning(
-        `The guardian of this process's actors (pid ${gone.pid}) has ended, and nobody here has ended it. Another one takes its place.`
-      )
       // Never a spin, whatever ends them.
       if (deaths++ > 0) yield* Effect.sleep(Math.min(50 * 2 ** deaths, LongestPause))
-      yield* Effect.suspend(() => (post === undefined ? start : Effect.void)).pipe(
+      const next = yield* Effect.suspend(() =>
+        post === undefined ? start : Effect.succeed(post)
+      ).pipe(
         Semaphore.withPermit(inTurn),
         Effect.tapError((error) =>
-          Effect.logWarning("No guardian can be started; it is tried again.", error)
+          Effect.logWarning(
+            `The guardian of this process's actors (pid ${gone.pid}) has ended, and no other can be started; it is tried again. If this process were killed now, actors that are busy or blocked would be left.`,
+            error
+          )
         ),
         Effect.retry(Schedule.spaced(LongestPause))
+      )
+      yield* Effect.logWarning(
+        `The guardian of this process's actors (pid ${gone.pid}) was ended from outside. Another one (pid ${next.pid}) has taken its place and knows them all.`
       )
     })
 
