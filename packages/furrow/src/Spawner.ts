@@ -20,7 +20,8 @@ import type { SpawnError } from "./TreeError.ts"
 /**
  * What becomes of a child's output. `lines`: passed on to this process's own stream line by line, each with the
  * actor's name in front; the last 16 KiB of stderr are kept for error messages. `pipe`: a Stream on the portal.
- * `inherit`: the child writes where this process does; nothing is kept. `ignore`: dropped.
+ * `inherit`: the child writes where this process does; nothing is kept. `ignore`: dropped. Where no stderr is kept, a
+ * heap that was full cannot be told from another crash of the runtime.
  */
 export type Output = "lines" | "pipe" | "inherit" | "ignore"
 
