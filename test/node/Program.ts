@@ -23,6 +23,8 @@ export interface Program {
   readonly process: ChildProcessByStdio<Writable, Readable, Readable>
   /** Waits until its output matches; the match. */
   readonly until: (name: "stdout" | "stderr", pattern: RegExp) => Effect.Effect<RegExpExecArray>
+  /** What it has written to stdout so far. */
+  readonly printed: () => string
   readonly ended: Effect.Effect<Ended>
 }
 
@@ -73,6 +75,7 @@ export const start = (
             if (child.exitCode !== null || child.signalCode !== null) ended()
             else child.once("close", ended)
           }),
+        printed: () => written.stdout,
         ended: Effect.promise(() => ended)
       }
     }),
