@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -153,7 +154,11 @@ export const fuzz = (options: FuzzOptions): Effect.Effect<Tally, unknown> => {
     const closed = yield* Effect.timeoutOption(Fiber.await(closing), options.patience)
     if (Exit.isSuccess(exit) && Option.isNone(closed)) yield* found("the server does not end")
     return yield* exit
-  }).pipe(Effect.provideService(Codec.Codecs, [counting]))
+  }).pipe(
+    Effect.provideService(Codec.Codecs, [counting]),
+    // What callers are warned of is what hostile ends say.
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 }
 
 const run = ({ codec, frames, onProgress, patience, seed }: FuzzOptions, taken: () => number) =>

@@ -669,10 +669,10 @@ export class Session {
       yield* Effect.forkScoped(this.read(pull, deframer, first), { startImmediately: true })
       yield* Effect.forkScoped(
         Effect.gen({ self: this }, function* () {
-          yield* this.end
+          const { _tag: how } = yield* this.end
           this.loseCallees()
-          if (processExit !== undefined) {
-            // The exit of a process follows its last word by a moment, and says more.
+          // The exit of a process follows its last word by a moment, and says more; but not more than what it did wrong.
+          if (processExit !== undefined && how !== "Violation") {
             this.crash = yield* inTime(processExit).pipe(Effect.map(Option.getOrUndefined))
           }
           this.loseCallers()
