@@ -224,10 +224,10 @@ export default (world: World, breaks: ReadonlyArray<Break>): void => {
             // Its parts are on their way by now: a small call passes between them.
             expect(yield* client.Echo(1)).toBe(1)
             // A wire in memory takes all of them in one go.
-            if (world.can.processes) expect(sending.pollUnsafe()).toBeUndefined()
+            if (world.can.blocking) expect(sending.pollUnsafe()).toBeUndefined()
             yield* Fiber.interrupt(sending)
             expect(account(yield* Fiber.await(sending))).toEqual([
-              world.can.processes ? "Interrupt" : expect.any(String)
+              world.can.blocking ? "Interrupt" : expect.any(String)
             ])
             expect(yield* client.Length("x".repeat(100_000))).toBe(100_000)
           }

@@ -25,7 +25,7 @@ const hour = 3_600_000
 const hasty = { grace: "300 millis", terminateGrace: "200 millis" } as const
 
 export default (world: World): void => {
-  const { can, crash, elapse, isGone, it, main, name } = world
+  const { can, crash, elapse, isGone, it, main, name, needing } = world
 
   const spawn = (
     name: string,
@@ -323,7 +323,7 @@ export default (world: World): void => {
           ])
           expect(yield* worker.exit).toMatchObject({ stage: "killed" })
           // The fiber that stands for a killed process still sleeps in its finalizer.
-          if (can.processes) assert(yield* isGone(worker))
+          if (!can.time) assert(yield* isGone(worker))
         })
       ))
 
@@ -486,10 +486,11 @@ export default (world: World): void => {
         )
       }))
 
-    // A fiber blocks nobody but its own test, and hears no signal: the rest is about processes.
-    if (!can.processes) return
+    const blocking = needing("blocking")
+    const leaving = needing("exits")
+    const signalled = needing("signals")
 
-    it("S5 a process that ignores SIGTERM and blocks its thread is killed", () =>
+    blocking.it("S5 a process that ignores SIGTERM and blocks its thread is killed", () =>
       Nursery.run(
         Effect.gen(function* () {
           const observer = yield* Observer.make(world)
@@ -507,60 +508,67 @@ export default (world: World): void => {
           assert(error instanceof PortalError && error.reason instanceof Cancelled)
           assert(yield* isGone(worker))
         })
-      ))
+      )
+    )
 
-    it("S5 a process that blocks its thread ends at SIGTERM, if it leaves that signal to the system", () =>
-      Nursery.run(
+    needing("blocking", "signals").it(
+      "S5 a process that blocks its thread ends at SIGTERM, if it leaves that signal to the system",
+      () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const observer = yield* Observer.make(world)
+            const worker = yield* spawn(
+              "blocked",
+              { file: observer.file },
+              {
+                grace: "300 millis"
+              }
+            )
+            yield* worker.client.OnTerminate("die")
+            yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+            yield* observer.until("blocked blocks")
+            yield* worker.stop
+            expect(yield* worker.exit).toEqual({
+              _tag: "Stopped",
+              stage: "terminated",
+              exit: { signal: "SIGTERM" }
+            })
+          })
+        )
+    )
+
+    blocking.it(
+      "CANC-16 a blocked grandchild is killed in time, and its parent ends by itself",
+      () =>
         Effect.gen(function* () {
           const observer = yield* Observer.make(world)
-          const worker = yield* spawn(
-            "blocked",
-            { file: observer.file },
-            {
-              grace: "300 millis"
-            }
+          const { file } = observer
+          const seen = yield* events
+          let begun = 0
+          const exit = yield* Effect.exit(
+            Nursery.run(
+              Effect.gen(function* () {
+                yield* spawn("a", { file, children: { b: { file, blocks: 60_000 } } })
+                yield* observer.until("b blocks")
+                begun = performance.now()
+                return yield* Effect.fail("the body's")
+              })
+            )
           )
-          yield* worker.client.OnTerminate("die")
-          yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
-          yield* observer.until("blocked blocks")
-          yield* worker.stop
-          expect(yield* worker.exit).toEqual({
-            _tag: "Stopped",
-            stage: "terminated",
-            exit: { signal: "SIGTERM" }
-          })
+          expect(only(exit)).toBe("the body's")
+          expect(performance.now() - begun).toBeGreaterThan(2000)
+          expect(performance.now() - begun).toBeLessThan(patience(3000))
+          const sees = observer.lines().filter((line) => line.includes(" sees "))
+          expect(sees.map((line) => line.split(" ").at(-2))).toEqual([
+            "asked",
+            "terminated",
+            "killed"
+          ])
+          expect(seen.of("Stopped")).toMatchObject([{ stage: "asked", exit: { code: 0 } }])
         })
-      ))
+    )
 
-    it("CANC-16 a blocked grandchild is killed in time, and its parent ends by itself", () =>
-      Effect.gen(function* () {
-        const observer = yield* Observer.make(world)
-        const { file } = observer
-        const seen = yield* events
-        let begun = 0
-        const exit = yield* Effect.exit(
-          Nursery.run(
-            Effect.gen(function* () {
-              yield* spawn("a", { file, children: { b: { file, blocks: 60_000 } } })
-              yield* observer.until("b blocks")
-              begun = performance.now()
-              return yield* Effect.fail("the body's")
-            })
-          )
-        )
-        expect(only(exit)).toBe("the body's")
-        expect(performance.now() - begun).toBeGreaterThan(2000)
-        expect(performance.now() - begun).toBeLessThan(patience(3000))
-        const sees = observer.lines().filter((line) => line.includes(" sees "))
-        expect(sees.map((line) => line.split(" ").at(-2))).toEqual([
-          "asked",
-          "terminated",
-          "killed"
-        ])
-        expect(seen.of("Stopped")).toMatchObject([{ stage: "asked", exit: { code: 0 } }])
-      }))
-
-    it("CANC-22 a process that has said its last word and does not exit is ended", () =>
+    leaving.it("CANC-22 a process that has said its last word and does not exit is ended", () =>
       Nursery.run(
         Effect.gen(function* () {
           const worker = yield* spawn("lasting", {}, hasty)
@@ -569,57 +577,64 @@ export default (world: World): void => {
           expect(yield* worker.exit).toMatchObject({ _tag: "Stopped", stage: "killed" })
           assert(yield* isGone(worker))
         })
-      ))
+      )
+    )
 
-    it("ONE-16 a process that takes no more bytes is ended, and so is what was being said to it", () =>
-      Nursery.run(
-        Effect.gen(function* () {
-          const observer = yield* Observer.make(world)
-          const worker = yield* spawn("full", { file: observer.file }, hasty)
-          yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
-          yield* observer.until("full blocks")
-          const long = yield* Effect.forkChild(
-            Effect.exit(worker.client.Length("x".repeat(20_000_000)))
-          )
-          yield* Effect.yieldNow
-          yield* worker.stop
-          const error = only(yield* Fiber.join(long))
-          assert(error instanceof PortalError && error.reason instanceof Cancelled)
-          expect(yield* worker.exit).toMatchObject({ stage: "killed" })
-          assert(yield* isGone(worker))
-        })
-      ))
+    blocking.it(
+      "ONE-16 a process that takes no more bytes is ended, and so is what was being said to it",
+      () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const observer = yield* Observer.make(world)
+            const worker = yield* spawn("full", { file: observer.file }, hasty)
+            yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+            yield* observer.until("full blocks")
+            const long = yield* Effect.forkChild(
+              Effect.exit(worker.client.Length("x".repeat(20_000_000)))
+            )
+            yield* Effect.yieldNow
+            yield* worker.stop
+            const error = only(yield* Fiber.join(long))
+            assert(error instanceof PortalError && error.reason instanceof Cancelled)
+            expect(yield* worker.exit).toMatchObject({ stage: "killed" })
+            assert(yield* isGone(worker))
+          })
+        )
+    )
 
     for (const [signal, code] of [
       ["SIGINT", 130],
       ["SIGTERM", 143],
       ["SIGHUP", 129]
     ] as const) {
-      it(`BOOT-20 a daemon that gets ${signal} ends in order, which is a crash with code ${code}`, () =>
-        Effect.gen(function* () {
-          const observer = yield* Observer.make(world)
-          const { file } = observer
-          let begun = 0
-          const exit = yield* Effect.exit(
-            Nursery.run(
-              Effect.gen(function* () {
-                const worker = yield* spawn("signalled", { file, children: { below: { file } } })
-                begun = performance.now()
-                yield* Effect.sync(() => process.kill(worker.pid!, signal))
-                return yield* worker.client.Hang()
-              })
+      signalled.it(
+        `BOOT-20 a daemon that gets ${signal} ends in order, which is a crash with code ${code}`,
+        () =>
+          Effect.gen(function* () {
+            const observer = yield* Observer.make(world)
+            const { file } = observer
+            let begun = 0
+            const exit = yield* Effect.exit(
+              Nursery.run(
+                Effect.gen(function* () {
+                  const worker = yield* spawn("signalled", { file, children: { below: { file } } })
+                  begun = performance.now()
+                  yield* Effect.sync(() => process.kill(worker.pid!, signal))
+                  return yield* worker.client.Hang()
+                })
+              )
             )
-          )
-          const error = only(exit)
-          assert(error instanceof ActorCrashed)
-          expect(error.cause.exit).toEqual({ code })
-          expect(error.message).toContain(`code ${code}`)
-          expect(observer.lines().filter((line) => line.endsWith("has ended"))).toEqual([
-            "signalled has ended",
-            "below has ended"
-          ])
-          expect(performance.now() - begun).toBeLessThan(patience(600))
-        }))
+            const error = only(exit)
+            assert(error instanceof ActorCrashed)
+            expect(error.cause.exit).toEqual({ code })
+            expect(error.message).toContain(`code ${code}`)
+            expect(observer.lines().filter((line) => line.endsWith("has ended"))).toEqual([
+              "signalled has ended",
+              "below has ended"
+            ])
+            expect(performance.now() - begun).toBeLessThan(patience(600))
+          })
+      )
     }
   })
 }

@@ -344,44 +344,49 @@ export default (world: World): void => {
     // Callers that are gone
     // -----------------------------------------------------------------------------------------------------------------
 
-    it("RPC-13 D7 below an actor that was killed everything is cancelled, by who was left without a caller", () =>
-      Effect.gen(function* () {
-        const observer = yield* Observer.make(world)
-        const ended = yield* ending(
-          Nursery.run(
-            Effect.gen(function* () {
-              const player = yield* Nursery.spawn(Player, { ...main })
-              yield* Effect.forkChild(
-                Effect.exit(
-                  player.client.Run([
-                    {
-                      do: "child",
-                      script: [
+    world
+      .needing("orphans")
+      .it(
+        "RPC-13 D7 below an actor that was killed everything is cancelled, by who was left without a caller",
+        () =>
+          Effect.gen(function* () {
+            const observer = yield* Observer.make(world)
+            const ended = yield* ending(
+              Nursery.run(
+                Effect.gen(function* () {
+                  const player = yield* Nursery.spawn(Player, { ...main })
+                  yield* Effect.forkChild(
+                    Effect.exit(
+                      player.client.Run([
                         {
-                          do: "acquire",
-                          release: [{ do: "note", file: observer.file, text: "released" }]
-                        },
-                        {
-                          do: "childTalk",
-                          script: [{ do: "accept", value: 1 }, { do: "never" }],
-                          file: observer.file
+                          do: "child",
+                          script: [
+                            {
+                              do: "acquire",
+                              release: [{ do: "note", file: observer.file, text: "released" }]
+                            },
+                            {
+                              do: "childTalk",
+                              script: [{ do: "accept", value: 1 }, { do: "never" }],
+                              file: observer.file
+                            }
+                          ]
                         }
-                      ]
-                    }
-                  ])
-                ),
-                { startImmediately: true }
+                      ])
+                    ),
+                    { startImmediately: true }
+                  )
+                  yield* observer.until("talking")
+                  yield* crash(player)
+                  return yield* Effect.never
+                })
               )
-              yield* observer.until("talking")
-              yield* crash(player)
-              return yield* Effect.never
-            })
-          )
-        )
-        expect(ended).toMatch(/^error ActorCrashed/)
-        yield* observer.until("released")
-        expect(observer.lines()[1]).toMatch(/^Cancelled by root\/Player\/Player via /)
-      }))
+            )
+            expect(ended).toMatch(/^error ActorCrashed/)
+            yield* observer.until("released")
+            expect(observer.lines()[1]).toMatch(/^Cancelled by root\/Player\/Player via /)
+          })
+      )
 
     // -----------------------------------------------------------------------------------------------------------------
     // Deadlines

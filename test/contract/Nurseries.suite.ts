@@ -47,7 +47,7 @@ const origins = (error: unknown): ReadonlyArray<unknown> => {
 }
 
 export default (world: World): void => {
-  const { can, crash, elapse, isGone, it, main, name } = world
+  const { can, crash, elapse, isGone, it, main, name, needing } = world
 
   const spawn = (name: string, plan: Plan = {}, grace?: { readonly grace: number }) =>
     Nursery.spawn(Worker, { ...main, ...grace, name, arguments: plan })
@@ -243,7 +243,7 @@ export default (world: World): void => {
         const causes = reasonsOf(exit).flatMap(origins)
         expect(causes.length).toBeGreaterThan(0)
         for (const cause of causes) expect(cause).toMatchObject({ message: "at the bottom" })
-        if (can.processes) expect(performance.now() - begun).toBeLessThan(patience(within))
+        if (!can.time) expect(performance.now() - begun).toBeLessThan(patience(within))
       })
 
     it("CANC-12 a tree of depth 1 that fails at its leaves is told from there", () =>
@@ -446,10 +446,8 @@ export default (world: World): void => {
         expect(only(exit)).toBeInstanceOf(ActorCrashed)
       }))
 
-    it("S2 a process that exits unasked has crashed, also with code 0", () =>
+    needing("exits").it("S2 a process that exits unasked has crashed, also with code 0", () =>
       Effect.gen(function* () {
-        // A fiber has no exit code of its own to leave with.
-        if (!can.processes) return
         const exit = yield* ended(
           Nursery.run(
             Effect.gen(function* () {
@@ -461,7 +459,8 @@ export default (world: World): void => {
         const error = only(exit)
         assert(error instanceof ActorCrashed)
         expect(error.cause.exit).toEqual({ code: 0 })
-      }))
+      })
+    )
 
     it("S2 an operation that fails or dies is no crash: the actor lives on", () =>
       Nursery.run(
@@ -549,7 +548,7 @@ export default (world: World): void => {
           yield* elapse("1 second")
           expect((yield* Fiber.join(reading))._tag).toBe("None")
           expect(yield* worker.client.Echo("on")).toBe("on")
-          if (can.processes) expect(performance.now() - begun).toBeLessThan(patience(4000))
+          if (!can.time) expect(performance.now() - begun).toBeLessThan(patience(4000))
         })
       ))
 
@@ -740,7 +739,7 @@ export default (world: World): void => {
           )
         )
         for (const name of ["a", "b", "c"]) yield* observer.until(`${name} ends`)
-        expect(seen.of("Stopped").length === 0 || can.processes).toBe(true)
+        expect(seen.of("Stopped").length === 0 || !can.time).toBe(true)
         yield* elapse("200 millis")
         yield* Fiber.join(block)
         const order = seen.all.flatMap(({ _tag }) =>

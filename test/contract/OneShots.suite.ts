@@ -154,7 +154,7 @@ export default ({ can, crash, elapse, isGone, it, main, name }: World): void => 
           assert(error instanceof PortalError && error.reason instanceof Disconnected)
           expect(error.reason.crash).toStrictEqual({ signal: "SIGKILL" })
           // The fiber that stands for a killed process takes a moment to end.
-          if (!can.processes) {
+          if (can.time) {
             yield* Effect.repeat(Effect.andThen(Effect.yieldNow, isGone(door)), {
               until: (gone) => gone
             })

@@ -34,7 +34,7 @@ import nurseries from "./Nurseries.suite.ts"
 import oneShots from "./OneShots.suite.ts"
 import spawning from "./Spawning.suite.ts"
 import streams from "./Streams.suite.ts"
-import { patience } from "./World.ts"
+import { make, patience, testWorldCan } from "./World.ts"
 import type { World } from "./World.ts"
 import worlds from "./Worlds.suite.ts"
 
@@ -65,34 +65,35 @@ const joined = <Address>(
     }
   }).pipe(Effect.orDie)
 
-const world = (name: string, connect: TestWorld.Options["connect"]): World => ({
-  name,
-  it: (name, effect, options) =>
-    effectIt.live(
-      name,
-      () =>
-        Effect.asVoid(effect()).pipe(
-          Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer(programs, { connect })))
-        ),
-      options?.timeout ?? 60_000
-    ),
-  main: {},
-  elapse: () => Effect.void,
-  crash: (door, how = { signal: "SIGKILL" }) => TestWorld.crash(door, how),
-  isGone: ({ actor }) => {
-    const gone = Effect.map(
-      TestWorld.lives,
-      (lives) => !lives.some(({ incarnation }) => incarnation === actor.incarnation)
-    )
-    // The fiber that stands for a killed process takes a moment to end.
-    return gone.pipe(
-      Effect.repeat({ until: Boolean, schedule: Schedule.spaced("10 millis") }),
-      Effect.timeoutOption(patience(0) / 4),
-      Effect.map(Option.isSome)
-    )
-  },
-  can: { processes: false, time: false }
-})
+const world = (name: string, connect: TestWorld.Options["connect"]): World =>
+  make({
+    name,
+    it: (name, effect, options) =>
+      effectIt.live(
+        name,
+        () =>
+          Effect.asVoid(effect()).pipe(
+            Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer(programs, { connect })))
+          ),
+        options?.timeout ?? 60_000
+      ),
+    main: {},
+    elapse: () => Effect.void,
+    crash: (door, how = { signal: "SIGKILL" }) => TestWorld.crash(door, how),
+    isGone: ({ actor }) => {
+      const gone = Effect.map(
+        TestWorld.lives,
+        (lives) => !lives.some(({ incarnation }) => incarnation === actor.incarnation)
+      )
+      // The fiber that stands for a killed process takes a moment to end.
+      return gone.pipe(
+        Effect.repeat({ until: Boolean, schedule: Schedule.spaced("10 millis") }),
+        Effect.timeoutOption(patience(0) / 4),
+        Effect.map(Option.isSome)
+      )
+    },
+    can: { ...testWorldCan, time: false }
+  })
 
 /** A file in a directory of its own. */
 export const socketFile = Effect.map(

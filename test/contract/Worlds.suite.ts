@@ -16,7 +16,7 @@ import type { World } from "./World.ts"
 import { spawnSync } from "node:child_process"
 
 export default (world: World): void => {
-  const { can, elapse, isGone, it, main, name } = world
+  const { elapse, isGone, it, main, name, needing } = world
   const plain = { ...main, arguments: {} }
 
   describe(`what an actor shares with its world (${name})`, () => {
@@ -49,42 +49,46 @@ export default (world: World): void => {
         })
       ))
 
-    it("OPS-1 the list of processes shows an actor by its path and role, and nobody else like that", () =>
-      Nursery.run(
-        Effect.gen(function* () {
-          // A fiber stands in no list of processes.
-          if (!can.processes) return
-          const worker = yield* Nursery.spawn(Worker, { ...plain, name: "shown" })
-          const shown = (pid: number) =>
-            spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout
-          expect(shown(worker.pid!)).toContain("furrow:root/shown")
-          expect(shown(process.pid)).not.toContain("furrow:")
-        })
-      ))
+    needing("table").it(
+      "OPS-1 the list of processes shows an actor by its path and role, and nobody else like that",
+      () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const worker = yield* Nursery.spawn(Worker, { ...plain, name: "shown" })
+            const shown = (pid: number) =>
+              spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout
+            expect(shown(worker.pid!)).toContain("furrow:root/shown")
+            expect(shown(process.pid)).not.toContain("furrow:")
+          })
+        )
+    )
 
-    // The rest is about the time that the test owns, and about faults that it makes.
-    if (!can.time) return
+    const timed = needing("time")
+    const faulty = needing("time", "faults")
 
-    it("W2 time in an actor is the test's: what sleeps there wakes by a plain TestClock.adjust, and not before", () =>
-      Nursery.run(
-        Effect.gen(function* () {
-          const worker = yield* Nursery.spawn(Worker, plain)
-          let ticks = 0
-          const reading = yield* Effect.forkChild(
-            Stream.runForEach(worker.client.Ticks(), () => Effect.sync(() => void ticks++)),
-            { startImmediately: true }
-          )
-          yield* elapse(0)
-          const before = ticks
-          for (let n = 1; n <= 100; n++) {
-            yield* elapse("10 millis")
-            expect(ticks - before).toBe(n)
-          }
-          yield* Fiber.interrupt(reading)
-        })
-      ))
+    timed.it(
+      "W2 time in an actor is the test's: what sleeps there wakes by a plain TestClock.adjust, and not before",
+      () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const worker = yield* Nursery.spawn(Worker, plain)
+            let ticks = 0
+            const reading = yield* Effect.forkChild(
+              Stream.runForEach(worker.client.Ticks(), () => Effect.sync(() => void ticks++)),
+              { startImmediately: true }
+            )
+            yield* elapse(0)
+            const before = ticks
+            for (let n = 1; n <= 100; n++) {
+              yield* elapse("10 millis")
+              expect(ticks - before).toBe(n)
+            }
+            yield* Fiber.interrupt(reading)
+          })
+        )
+    )
 
-    it("W2 a run is the same every time: what happens, and in which order", () =>
+    timed.it("W2 a run is the same every time: what happens, and in which order", () =>
       Effect.gen(function* () {
         const run = Effect.scoped(
           Effect.gen(function* () {
@@ -130,9 +134,10 @@ export default (world: World): void => {
         expect(first.length).toBeGreaterThan(6)
         expect(yield* run).toEqual(first)
         expect(yield* run).toEqual(first)
-      }))
+      })
+    )
 
-    it("a severed connection is a crash for the owner, and the end of the actor", () =>
+    faulty.it("a severed connection is a crash for the owner, and the end of the actor", () =>
       Effect.gen(function* () {
         const seen = yield* events
         const observer = yield* Observer.make(world)
@@ -173,9 +178,10 @@ export default (world: World): void => {
         ])
         for (const door of seen.of("Started")) assert(yield* isGone(door))
         expect(yield* TestWorld.lives).toEqual([])
-      }))
+      })
+    )
 
-    it("the world tells who lives in it, down to the last level", () =>
+    faulty.it("the world tells who lives in it, down to the last level", () =>
       Effect.gen(function* () {
         yield* Nursery.run(
           Effect.gen(function* () {
@@ -189,9 +195,10 @@ export default (world: World): void => {
           })
         )
         expect(yield* TestWorld.lives).toEqual([])
-      }))
+      })
+    )
 
-    it("an actor of an actor can be made to crash by the test", () =>
+    faulty.it("an actor of an actor can be made to crash by the test", () =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(
           Nursery.run(
@@ -212,6 +219,7 @@ export default (world: World): void => {
         expect(error.actor.path).toBe("root/a")
         expect(error.message).toContain('"root/a/b" crashed')
         expect(error.message).toContain("code 9")
-      }))
+      })
+    )
   })
 }

@@ -51,7 +51,7 @@ const examplesOf = (file: string): ReadonlyArray<Block> => {
 
 /** Where the namespaces are from that fragments use without importing them. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "@furrow/node": ["NodeActor", "NodeSpawner"],
+  "@furrow/node": ["NodeActor", "NodeSpawner", "NodeWorkerSpawner"],
   furrow: [
     "Actor",
     "Deadline",

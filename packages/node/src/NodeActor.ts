@@ -20,17 +20,30 @@ import {
   make as makeChildProcessSpawner
 } from "effect/process/ChildProcessSpawner"
 import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
 import { isProgram } from "furrow/Actor"
 import type { Program } from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import type { Spawner } from "furrow/Spawner"
 import { basename } from "node:path"
+import { isMainThread } from "node:worker_threads"
 import { isUnread, report } from "./internal/Report.ts"
-import { exitFlushed, GoneCode, runMain as runMainFiber } from "./internal/Signals.ts"
+import {
+  exitFlushed,
+  GoneCode,
+  runMain as runMainFiber,
+  toProcess,
+  toThread
+} from "./internal/Signals.ts"
+import type { Listen } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
+import * as Thread from "./internal/Thread.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
 import * as WireFd from "./internal/WireFd.ts"
+import * as WirePort from "./internal/WirePort.ts"
 import * as NodeSpawner from "./NodeSpawner.ts"
+import * as NodeWorkerSpawner from "./NodeWorkerSpawner.ts"
 
 /** What a program of Node is given. */
 export type Services = Spawner | FileSystem.FileSystem | Path.Path | ChildProcessSpawner
@@ -70,6 +83,9 @@ const actorLayer: Layer.Layer<Services> = Layer.mergeAll(
   ).pipe(Layer.provide(processes))
 )
 
+/** The services inside an actor that is a thread: its own actors are threads, too. */
+const threadLayer: Layer.Layer<Services> = Layer.mergeAll(files, processes, NodeWorkerSpawner.layer)
+
 // ---------------------------------------------------------------------------------------------------------------------
 // What a process is
 // ---------------------------------------------------------------------------------------------------------------------
@@ -94,6 +110,9 @@ const role = (): string | undefined => {
 }
 
 const file = (): string => basename(process.argv[1] ?? "This file")
+
+/** Whether somebody who could talk to this process, or thread, has started it. */
+const hasWire = (): boolean => (isMainThread ? WireFd.isThere() : Thread.ports() !== undefined)
 
 const withoutWire = (name: string): string =>
   `${file()} was started as the actor "${name}", but nobody who could talk to it has started it: descriptor ${WireFd.Fd} is no socket. Actors are started by Nursery.spawn; leave out the argument "${NodeSpawner.RolePrefix}${name}".`
@@ -147,6 +166,7 @@ const runRoot = <A, E>(
     effect.pipe(Effect.provide(layer), Effect.provideService(NodeSpawner.DefaultMain, defaultMain)),
     {
       always: false,
+      listen: toProcess,
       hurry:
         options?.hurry === undefined
           ? DefaultHurry
@@ -180,31 +200,64 @@ const endLife = (actor: string, end: ActorProgram.LifeEnd): number => {
   }
 }
 
-/** Ends this actor, its programs and everything below it, now. Actors lead the group they are in. */
-const endByForce = Effect.sync(() => {
-  ProcessGroups.killAll()
-  process.kill(0, "SIGKILL")
+/** What differs between an actor that is a process and one that is a thread. */
+interface Body {
+  readonly socket: Effect.Effect<Socket.Socket, never, Scope.Scope>
+  readonly services: Layer.Layer<Services>
+  readonly listen: Listen
+  /** Ends this actor, its programs and everything below it, now. */
+  readonly endByForce: Effect.Effect<void>
+  /** Whether nobody else would end the programs that it leaves behind. */
+  readonly isOrphan: () => boolean
+}
+
+const processBody = (): Body => {
+  const parent = process.ppid
+  Watchdog.start(process.argv.slice(3))
+  return {
+    socket: WireFd.open(),
+    services: actorLayer,
+    listen: toProcess,
+    // Actors lead the group they are in.
+    endByForce: Effect.sync(() => {
+      ProcessGroups.killAll()
+      process.kill(0, "SIGKILL")
+    }),
+    isOrphan: () => process.ppid !== parent
+  }
+}
+
+/** A thread is ended with its parent, and ends its threads. */
+const threadBody = ({ orders, wire }: Thread.Ports): Body => ({
+  socket: WirePort.open(wire),
+  services: threadLayer,
+  listen: toThread(orders),
+  endByForce: Effect.sync(() => {
+    ProcessGroups.killAll()
+    process.exit(1)
+  }),
+  isOrphan: () => false
 })
 
 const runActor = (program: Program<Services>, defaultMain: URL | undefined): void => {
-  const parent = process.ppid
-  Watchdog.start(process.argv.slice(3))
+  const ports = Thread.ports()
+  const body = ports === undefined ? processBody() : threadBody(ports)
   runMainFiber(
     Effect.gen(function* () {
-      const socket = yield* WireFd.open()
-      return yield* ActorProgram.live(program, socket, { lastResort: endByForce })
+      return yield* ActorProgram.live(program, yield* body.socket, { lastResort: body.endByForce })
     }).pipe(
       Effect.scoped,
-      Effect.provide(actorLayer),
+      Effect.provide(body.services),
       Effect.provideService(NodeSpawner.DefaultMain, defaultMain)
     ),
     {
       always: true,
+      listen: body.listen,
       hurry: DefaultHurry,
       tell,
       exitCode: (exit) => {
-        // Nobody else would end the programs it leaves behind. Whoever has something to do at its exit has done it then.
-        if (process.ppid !== parent) process.once("exit", () => Effect.runSync(endByForce))
+        // Whoever has something to do at its exit has done it then.
+        if (body.isOrphan()) process.once("exit", () => Effect.runSync(body.endByForce))
         if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
         report(exit.cause)
         return 1
@@ -236,11 +289,11 @@ export const runMain: {
   const name = role()
   if (!isProgram(program)) {
     if (name === undefined) return runRoot(program, options, undefined)
-    return misused(WireFd.isThere() ? asRoot(name) : withoutWire(name))
+    return misused(hasWire() ? asRoot(name) : withoutWire(name))
   }
   const { actorName } = program.actor
   if (name === undefined) return misused(byHand(actorName))
-  if (!WireFd.isThere()) return misused(withoutWire(name))
+  if (!hasWire()) return misused(withoutWire(name))
   if (name !== actorName) return misused(otherName(name, [actorName]))
   runActor(program, undefined)
 }
@@ -272,7 +325,7 @@ export const main = <A, E>(
   }
   const name = role()
   if (name === undefined) return runRoot(effect, options, here)
-  if (!WireFd.isThere()) return misused(withoutWire(name))
+  if (!hasWire()) return misused(withoutWire(name))
   const program = programs.find((program) => program.actor.actorName === name)
   if (program === undefined) return misused(otherName(name, names))
   runActor(program, here)

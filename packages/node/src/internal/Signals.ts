@@ -8,13 +8,39 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+import type { MessagePort } from "node:worker_threads"
 import * as Outputs from "./Outputs.ts"
 import * as ProcessGroups from "./ProcessGroups.ts"
+import { Terminate } from "./Thread.ts"
 
 /** The signals that end a program, with the code that shells expect of one that they ended. */
 const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const
+type Signal = keyof typeof codes
+
+/** Tells of each signal, until what it gives is called. */
+export type Listen = (onSignal: (signal: Signal) => void) => () => void
+
+/** The signals to this process. */
+export const toProcess: Listen = (onSignal) => {
+  const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const
+  for (const signal of signals) process.on(signal, onSignal)
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal)
+  }
+}
+
+/** What stands for signals to a thread, which hears none: orders that come over a port, and keep nobody alive. */
+export const toThread =
+  (orders: MessagePort): Listen =>
+  (onSignal) => {
+    const onOrder = (order: unknown): void => {
+      if (order === Terminate) onSignal("SIGTERM")
+    }
+    orders.on("message", onOrder)
+    orders.unref()
+    return () => void orders.off("message", onOrder)
+  }
 
 /** The code of a program that nobody reads any more: what shells expect of one that SIGPIPE has ended. */
 export const GoneCode = 141
@@ -51,12 +77,13 @@ export const runMain = <A, E>(
     readonly tell: (exception: unknown) => void
     readonly always: boolean
     readonly hurry: number
+    readonly listen: Listen
   }
 ): void => {
   const run = Runtime.makeRunMain(({ fiber, teardown }) => {
     /** The code that the program was ended with from outside, if it was. */
     let ending: number | undefined
-    let first: { readonly signal: keyof typeof codes; readonly at: number } | undefined
+    let first: { readonly signal: Signal; readonly at: number } | undefined
     let isOver = false
 
     const endInOrder = (code: number): void => {
@@ -69,7 +96,7 @@ export const runMain = <A, E>(
     }
     const hurry = (): void => void setTimeout(endNow, options.hurry).unref()
 
-    const onSignal = (signal: keyof typeof codes): void => {
+    const onSignal = (signal: Signal): void => {
       const at = performance.now()
       if (isOver) {
         // A reader that has stopped reading holds up nobody who asks.
@@ -96,7 +123,7 @@ export const runMain = <A, E>(
       if (ending === undefined) endInOrder(GoneCode)
     })
     const stderr = Outputs.guard(process.stderr)
-    for (const signal of signals) process.on(signal, onSignal)
+    const unlisten = options.listen(onSignal)
     process.on("uncaughtException", onException)
 
     fiber.addObserver((exit) =>
@@ -108,7 +135,7 @@ export const runMain = <A, E>(
           if (code !== 0 || options.always) return process.exit(code)
           stdout.release()
           stderr.release()
-          for (const signal of signals) process.off(signal, onSignal)
+          unlisten()
           process.off("uncaughtException", onException)
         })
       })
