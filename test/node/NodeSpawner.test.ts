@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { vi } from "vitest"
@@ -165,7 +165,7 @@ describe("the group", () => {
     }).pipe(Effect.scoped, world)
   )
 
-  it.live("is never signalled by its number once the leader is reaped", () =>
+  it.live("F8 is never signalled by its number once the leader is reaped", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const child = yield* Scope.provide(Child.obedient(), scope)
@@ -269,6 +269,21 @@ describe("the module", () => {
     })
   )
 
+  it.live("a Node is found by its name as a shell finds it", () =>
+    Effect.gen(function* () {
+      const folder = mkdtempSync(join(tmpdir(), "furrow-path-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      symlinkSync(process.execPath, join(folder, "some-node"))
+      const PATH = `/nowhere:${folder}:${process.env["PATH"]}`
+      const child = yield* Child.obedient({ execPath: "some-node", env: { PATH } })
+      expect(yield* child.ask("1 + 1")).toBe(2)
+      expect(yield* failure({ execPath: "some-node" })).toMatch(
+        /did not start.*"execPath".*: some-node/s
+      )
+      expect(yield* failure({ execPath: folder })).toMatch(/did not start.*"execPath"/s)
+    }).pipe(Effect.scoped, world)
+  )
+
   it.live("a text that no process can be given is a failed start", () =>
     Effect.gen(function* () {
       expect(yield* failure({ env: { BAD: "a\0b" } })).toContain("NUL")
@@ -293,6 +308,27 @@ describe("what a child inherits", () => {
       expect(
         yield* child.ask("[process.env.FURROW_TEST, 'HOME' in process.env, process.env.PATH]")
       ).toEqual(["yes", false, process.env["PATH"]])
+    }).pipe(Effect.scoped, world)
+  )
+
+  it.live("the environment as it is, though a shell holds it back until it is watched over", () =>
+    Effect.gen(function* () {
+      const env = { FURROW_TEST: 'two\nlines, a "quote" and a $HOME', EMPTY: "" }
+      // What a shell says as it sees it, and what every child is given.
+      const own = /^(?:_|OLDPWD|PWD|SHLVL|NODE_COMPILE_CACHE|NODE_OPTIONS|EMPTY|FURROW_TEST)$/
+      const child = yield* Child.obedient({ env })
+      const inherited = (yield* child.ask("process.env")) as Record<string, string>
+      expect(inherited).toMatchObject(env)
+      const others = (env: object) =>
+        Object.fromEntries(Object.entries(env).filter(([name]) => !own.test(name)))
+      expect(others(inherited)).toEqual(others(process.env))
+    }).pipe(Effect.scoped, world)
+  )
+
+  it.live("also variables whose names no shell could use", () =>
+    Effect.gen(function* () {
+      const child = yield* Child.obedient({ env: { "furrow.test": "yes" } })
+      expect(yield* child.ask("process.env['furrow.test']")).toBe("yes")
     }).pipe(Effect.scoped, world)
   )
 
