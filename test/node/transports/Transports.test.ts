@@ -121,8 +121,8 @@ const suite = <Address>({ address, name, plain, transport }: Kind<Address>) => {
         const listener = yield* serving((socket) =>
           Effect.gen(function* () {
             const writer = yield* socket.writer
-            // Unread by the other end when it leaves.
-            yield* writer.write(new Uint8Array(1000))
+            // More than the other end holds unread; it leaves without having read any of it.
+            yield* Effect.forkChild(Effect.ignore(writer.write(new Uint8Array(500_000))))
             yield* Deferred.await(left)
             const pull = yield* Socket.readerBytes(socket)
             let length = 0
@@ -138,11 +138,11 @@ const suite = <Address>({ address, name, plain, transport }: Kind<Address>) => {
           Effect.gen(function* () {
             const socket = yield* transport.dial(listener.address)
             const writer = yield* socket.writer
-            yield* writer.write(new Uint8Array(50_000))
+            yield* writer.write(new Uint8Array(120_000))
             yield* Deferred.succeed(left, undefined)
           })
         )
-        expect(yield* Deferred.await(heard)).toBe(50_000)
+        expect(yield* Deferred.await(heard)).toBe(120_000)
       })
     )
 
