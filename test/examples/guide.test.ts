@@ -51,7 +51,7 @@ const examplesOf = (file: string): ReadonlyArray<Block> => {
 
 /** Where the namespaces are from that fragments use without importing them. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "@furrow/node": ["NodeActor", "NodeSpawner", "NodeWorkerSpawner"],
+  "@furrow/node": ["NodeActor", "NodeSpawner", "NodeWorkerSpawner", "TcpTransport"],
   furrow: [
     "Actor",
     "Deadline",
@@ -241,6 +241,7 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
   "schemas and unions of what the guide names one by one": [
     "CodecError.LaneName",
     "PortalError.PortalErrorReason",
+    "Transport.TransportErrorReason",
     "TreeError.AnyCause",
     "TreeError.LadderStage",
     "TreeError.SpawnErrorReason"

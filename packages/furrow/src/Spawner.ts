@@ -118,6 +118,8 @@ const Parts = 4
 /**
  * Waits for something that has to do with the end of a process, as long as `ExitPatience`; what has arrived by then
  * counts, also if the event loop was too busy to read it.
+ *
+ * @internal
  */
 export const inTime = <A, E, R>(
   effect: Effect.Effect<A, E, R>
