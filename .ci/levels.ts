@@ -20,7 +20,8 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "PortalError.ts",
       "ProcessExit.ts",
       "RestartIntensity.ts",
-      "TreeError.ts"
+      "TreeError.ts",
+      "Waits.ts"
     ]
   },
   {

@@ -7,10 +7,12 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Deadline from "furrow/Deadline"
 import * as Nursery from "furrow/Nursery"
 import { Cancelled, PortalError } from "furrow/PortalError"
 import { ActorCrashed, NurseryClosed, SpawnError } from "furrow/TreeError"
+import * as Waits from "furrow/Waits"
 import { Boss, Worker } from "./fixtures/Worker.ts"
 import type { Plan } from "./fixtures/Worker.ts"
 import * as Observer from "./Observer.ts"
@@ -369,6 +371,73 @@ export default (world: World): void => {
         expect(error.cause).toMatchObject({ stage: "asked", exit: { signal: "SIGKILL" } })
       }))
 
+    it("F6 who ends says what it waits for, down to the last level, a moment after it was asked to and then each second", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const seen = yield* events
+          const observer = yield* Observer.make(world)
+          const { file } = observer
+          const a = yield* spawn("a", { file, children: { b: { file } } })
+          yield* Effect.forkChild(Effect.exit(a.client.FarCling(hour)))
+          yield* observer.until("b clings")
+          const stop = yield* Effect.forkChild(a.stop, { startImmediately: true })
+          for (const wait of [250, 1000, 250, 750, 450]) yield* elapse(wait)
+          yield* Fiber.join(stop)
+          expect(yield* a.exit).toMatchObject({ stage: "asked" })
+          const told = seen.of("Waiting").map(({ actor, more, waits }) => {
+            expect(actor).toEqual(a.actor)
+            expect(more).toBe(0)
+            return waits
+          })
+          // It joins what its handler called for half of its grace, and then ends the child.
+          const handler = { actor: "root/a", for: "operation", operation: "FarCling" }
+          const callee = { actor: "root/a/b", for: "callee", operation: "Cling" }
+          const below = { actor: "root/a/b", for: "operation", operation: "Cling" }
+          if (can.time) {
+            expect(told).toEqual([
+              [
+                { ...handler, millis: 250 },
+                { ...callee, millis: 250 }
+              ],
+              [
+                { ...handler, millis: 1250 },
+                { ...callee, millis: 1250 }
+              ],
+              [{ ...below, millis: 2250 }]
+            ])
+          } else {
+            expect(told[0]).toMatchObject([handler, callee])
+            expect(told.at(-1)).toMatchObject([below])
+          }
+          expect(Waits.describe({ waits: told[0]!, more: 2 })).toMatch(
+            /^a finalizer of FarCling in "root\/a" \(\d\.\d s\), and the end of Cling, which it has left, in "root\/a\/b" \(\d\.\d s\), and 2 more$/
+          )
+        })
+      ))
+
+    it("F5 F6 each stage that is needed is warned of, with what is waited for", () =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        const logger = Logger.make(({ message }) => void told.push(String(message)))
+        yield* Nursery.run(
+          Effect.gen(function* () {
+            const worker = yield* spawn("stubborn", { lingers: hour }, hasty)
+            const stop = yield* Effect.forkChild(worker.stop, { startImmediately: true })
+            yield* elapse("150 millis")
+            yield* elapse("150 millis")
+            yield* elapse("200 millis")
+            yield* Fiber.join(stop)
+          })
+        ).pipe(Effect.provide(Logger.layer([logger])))
+        const tenth = (text: string) => text.replaceAll(/\d+\.\d s/g, can.time ? "$&" : "… s")
+        expect(told.map(tenth)).toEqual(
+          [
+            'The actor "root/stubborn" has not ended 0.3 s after it was asked to, and waits for a finalizer of "root/stubborn" itself (0.3 s). It gets SIGTERM.',
+            'The actor "root/stubborn" has not ended 0.2 s after SIGTERM, and waits for a finalizer of "root/stubborn" itself (0.5 s). It gets SIGKILL.'
+          ].map((text) => (can.time ? text : text.replaceAll(/\d+\.\d s/g, "… s")))
+        )
+      }))
+
     it("F6 stop asked for by three parties at once, and by the block, resolves once for all, after exit and reap", () =>
       Nursery.run(
         Effect.gen(function* () {
@@ -490,25 +559,72 @@ export default (world: World): void => {
     const leaving = needing("exits")
     const signalled = needing("signals")
 
-    blocking.it("S5 a process that ignores SIGTERM and blocks its thread is killed", () =>
-      Nursery.run(
+    blocking.it(
+      "S5 F5 a process that ignores SIGTERM and blocks its thread is killed, and nothing was heard of it",
+      () =>
+        Effect.gen(function* () {
+          const told: Array<string> = []
+          const logger = Logger.make(({ message }) => void told.push(String(message)))
+          const observer = yield* Observer.make(world)
+          yield* Nursery.run(
+            Effect.gen(function* () {
+              const worker = yield* spawn("deaf", { file: observer.file }, hasty)
+              yield* worker.client.OnTerminate("ignore")
+              const block = yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
+              yield* observer.until("deaf blocks")
+              yield* worker.stop
+              expect(yield* worker.exit).toEqual({
+                _tag: "Stopped",
+                stage: "killed",
+                exit: { signal: "SIGKILL" }
+              })
+              const error = only(yield* Fiber.join(block))
+              assert(error instanceof PortalError && error.reason instanceof Cancelled)
+              assert(yield* isGone(worker))
+            })
+          ).pipe(Effect.provide(Logger.layer([logger])))
+          expect(told).toMatchObject(
+            [
+              /^The actor "root\/deaf" has not ended \d+\.\d s after it was asked to, and has said nothing since it was asked to: its thread may be blocked. It gets SIGTERM.$/,
+              /It gets SIGKILL.$/
+            ].map((pattern) => expect.stringMatching(pattern))
+          )
+        })
+    )
+
+    blocking.it(
+      "S5 F5 a great-grandchild that ignores everything is killed in time, and nobody above it with it",
+      () =>
         Effect.gen(function* () {
           const observer = yield* Observer.make(world)
-          const worker = yield* spawn("deaf", { file: observer.file }, hasty)
-          yield* worker.client.OnTerminate("ignore")
-          const block = yield* Effect.forkChild(Effect.exit(worker.client.Block(60_000)))
-          yield* observer.until("deaf blocks")
-          yield* worker.stop
-          expect(yield* worker.exit).toEqual({
-            _tag: "Stopped",
-            stage: "killed",
-            exit: { signal: "SIGKILL" }
-          })
-          const error = only(yield* Fiber.join(block))
-          assert(error instanceof PortalError && error.reason instanceof Cancelled)
-          assert(yield* isGone(worker))
+          const { file } = observer
+          let begun = 0
+          yield* Nursery.run(
+            Effect.gen(function* () {
+              const seen = yield* events
+              const a = yield* spawn("a", {
+                file,
+                children: {
+                  b: { file, children: { c: { file, children: { d: { file, blocks: 600_000 } } } } }
+                }
+              })
+              yield* observer.until("d blocks")
+              begun = performance.now()
+              yield* a.stop
+              expect(yield* a.exit).toEqual({ _tag: "Stopped", stage: "asked", exit: { code: 0 } })
+              expect(stagesOf(seen)).toEqual([["root/a", "asked", 3000]])
+            })
+          )
+          expect(performance.now() - begun).toBeLessThan(patience(600))
+          const sees = observer.lines().filter((line) => line.includes(" sees "))
+          expect(sees.map((line) => line.replace(/ \d+$/, ""))).toEqual([
+            "a sees root/a/b: asked",
+            "b sees root/a/b/c: asked",
+            "c sees root/a/b/c/d: asked",
+            "c sees root/a/b/c/d: terminated",
+            "c sees root/a/b/c/d: killed"
+          ])
         })
-      )
     )
 
     needing("blocking", "signals").it(

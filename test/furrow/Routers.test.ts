@@ -504,7 +504,7 @@ describe("8. turns the routers' own interruptions into PortalError", () => {
       const pending = yield* Effect.forkChild(client.Work({ n: 1 }))
       yield* settle
       const by = { path: "boss", incarnation: "life-of-boss" }
-      calleeLife.stopping = { by, hops: [] }
+      calleeLife.stopping = { by, hops: [], at: 0 }
       yield* closeServer
       expect(failuresOf(yield* Fiber.await(pending))).toMatchObject([
         { _tag: "PortalError", reason: { _tag: "Cancelled", by } }

@@ -21,10 +21,11 @@ import { argumentsCodec, helloOf } from "./launch.ts"
 import * as Life from "./Life.ts"
 import { runIn } from "./Nursery.ts"
 import { ParentSession } from "./Portal.ts"
-import type { FrameOf } from "./protocol/Protocol.ts"
+import type { FrameOf, Wait } from "./protocol/Protocol.ts"
 import * as RootCause from "./RootCause.ts"
 import { makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
+import type * as Waits from "./Waits.ts"
 import * as SessionLimits from "./SessionLimits.ts"
 
 /** How a life ended: as it was asked to, because whoever spawned it was gone, or because it failed. */
@@ -74,7 +75,8 @@ export const live = <R>(
         Deferred.doneUnsafe(begun, Exit.succeed(born))
       }
       if (frame._tag === "Stop" && born !== undefined) {
-        Life.stop(born.life, frame, Life.nowUnsafe(clock) + frame.grace)
+        const { by, grace, hops } = frame
+        Life.stop(born.life, { by, hops, at: Life.nowUnsafe(clock) }, grace)
       }
     }
 
@@ -106,6 +108,15 @@ const lifeOf = ({ ancestors, name }: FrameOf<"Start">, incarnation: string): Lif
   return Life.make({ name, path, incarnation, ancestors })
 }
 
+/** What the root of an actor waits for by itself, once its handlers have ended: that its Layer is built, or released. */
+const ownWaits =
+  (life: Life.Life, ready: Deferred.Deferred<void>) =>
+  (time: number): Waits.Waits => {
+    const millis = time - (life.stopping?.at ?? time)
+    const what = Deferred.isDoneUnsafe(ready) ? "finalizers" : "start"
+    return { waits: [{ actor: life.self.path, for: what, millis }], more: 0 }
+  }
+
 /** From Start to Bye. */
 const inOrder = (
   program: Program<unknown>,
@@ -131,9 +142,17 @@ const inOrder = (
         ),
         { startImmediately: true }
       )
+      yield* Effect.forkChild(sayWhy(session, life), { startImmediately: true })
       const told = Deferred.makeUnsafe<void>()
       const running = yield* Effect.forkChild(
-        restore(runIn(life, Effect.scoped(serve(program, session, life, start, told)))),
+        restore(
+          runIn(
+            life,
+            Effect.scoped(serve(program, session, life, start, told)).pipe(
+              Life.telling(life, ownWaits(life, told))
+            )
+          )
+        ),
         { uninterruptible: "inherit", startImmediately: true }
       )
       const why = yield* Effect.exit(
@@ -149,7 +168,7 @@ const inOrder = (
       )
       // Its connection was lost, or its process was told by a signal.
       if (!(Exit.isSuccess(why) && why.value !== "lost")) {
-        Life.stop(life, { by: life.self, hops: [] }, (yield* Life.now) + start.grace)
+        Life.stop(life, { by: life.self, hops: [], at: yield* Life.now }, start.grace)
       }
       yield* Fiber.interrupt(running)
       const ended = yield* Fiber.await(running)
@@ -181,6 +200,31 @@ const inOrder = (
         : ({ _tag: "Stopped" } satisfies LifeEnd)
     })
   )
+
+/** How soon an actor that ends says what it waits for, in milliseconds: before half of its grace has passed. */
+const FirstWord = 250
+
+/** How long after one word the next comes, in milliseconds; or a tenth of the time that it has taken, if that is more. */
+const NextWord = 1000
+
+/** Once it is told to stop, says to whoever spawned it what it still waits for. */
+const sayWhy = (session: Session.Session, life: Life.Life): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    yield* Deferred.await(life.told)
+    yield* Effect.sleep(Math.min(FirstWord, (yield* Life.timeLeft([life.grace])) / 2))
+    while (true) {
+      const { more, waits } = yield* Life.waits(life)
+      const isOwn = ({ actor }: Wait) => actor === life.self.path
+      const isHandled = waits.some((wait) => wait.for === "operation" && isOwn(wait))
+      session.send({
+        _tag: "Stopping",
+        waits: waits.filter((wait) => !(isHandled && wait.for === "finalizers" && isOwn(wait))),
+        more
+      })
+      const taken = (yield* Life.now) - (life.stopping?.at ?? 0)
+      yield* Effect.sleep(Math.max(NextWord, taken / 10))
+    }
+  })
 
 /** Builds the actor and serves it until it is interrupted. */
 const serve = (

@@ -174,6 +174,8 @@ export class Ticket {
       if (this.outgoing === undefined) return left(Cause.empty)
       const { outgoing } = this
       const before = yield* Life.now
+      const actor = this.actor.path
+      const operation = this.operation.rpc._tag
       const joined = yield* Life.waitFor(
         Deferred.await(this.gone),
         yield* Life.gracesOf(this.life),
@@ -183,6 +185,11 @@ export class Ticket {
             if (again) outgoing.hurry(this.cancelWord(why, wait))
             else this.cancel(why, wait)
           })
+      ).pipe(
+        Life.telling(this.life, (time) => ({
+          waits: [{ actor, for: "callee", operation, millis: time - before }],
+          more: 0
+        }))
       )
       if (joined) {
         const cause = withoutMachinery(yield* Deferred.await(this.gone))

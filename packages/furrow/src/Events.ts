@@ -14,6 +14,7 @@ import type { ProcessExit } from "./ProcessExit.ts"
 import type { Difference } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { CrashCause, LadderStage } from "./TreeError.ts"
+import type { Waits } from "./Waits.ts"
 
 /** Something that happened to an actor of this process, or to one of its children. */
 export type Event =
@@ -32,6 +33,8 @@ export type Event =
       readonly by: ActorRef
       readonly patience: number
     }
+  /** A child that is ending says what it still waits for, itself and below it; `Waits.describe` has words for it. */
+  | ({ readonly _tag: "Waiting"; readonly actor: ActorRef } & Waits)
   /** A child that had been asked to end is gone and reaped. */
   | {
       readonly _tag: "Stopped"

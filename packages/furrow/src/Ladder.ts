@@ -5,10 +5,12 @@
  * are given to it.
  */
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Events from "./Events.ts"
 import * as Life from "./Life.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { LadderStage } from "./TreeError.ts"
+import * as Waits from "./Waits.ts"
 
 /** How long each stage may take, in milliseconds. */
 export interface Patience {
@@ -40,6 +42,10 @@ export const stageOf = (
   several: number
 ): number => Math.min(patience[stage], Math.max(ShortestStage, (share[stage] * left) / several))
 
+/** What the program writes to stdout is its own. */
+const warning = (text: string): Effect.Effect<void> =>
+  Effect.provideService(Effect.logWarning(text), Logger.LogToStderr, true)
+
 /** What the ladder works on. */
 export interface Rungs {
   readonly actor: ActorRef
@@ -56,6 +62,8 @@ export interface Rungs {
   readonly kill: Effect.Effect<void>
   /** Waits until it is gone and reaped. */
   readonly gone: Effect.Effect<unknown>
+  /** What it has last said that it waits for; nothing if it has not said a word since it was asked. */
+  readonly lastWaits: Effect.Effect<Waits.Waits | undefined>
 }
 
 /**
@@ -64,7 +72,26 @@ export interface Rungs {
  */
 export const climb = (rungs: Rungs, by: ActorRef, several = 1): Effect.Effect<LadderStage> =>
   Effect.gen(function* () {
-    const { actor, ask, gone, graces, kill, patience, terminate } = rungs
+    const { actor, ask, gone, graces, kill, lastWaits, patience, terminate } = rungs
+    let since = yield* Life.now
+    /** It is not ended for nothing: says why, and what with. */
+    const warn = (what: string, signal: string) =>
+      Effect.gen(function* () {
+        const time = yield* Life.now
+        const waits = yield* lastWaits
+        const why =
+          ask === undefined
+            ? "and its connection is lost"
+            : waits === undefined
+              ? "and has said nothing since it was asked to: its thread may be blocked"
+              : waits.waits.length === 0
+                ? "and waits for nothing that it knows of"
+                : `and waits for ${Waits.describe(waits)}`
+        yield* warning(
+          `The actor "${actor.path}" has not ended ${Waits.seconds(time - since)} after ${what}, ${why}. It gets ${signal}.`
+        )
+        since = time
+      })
     const tell = (stage: LadderStage, wait: number) =>
       Events.publish({ _tag: "Stage", actor, stage, by, patience: wait })
     /** Both stages are shares of one time: what was left when less was left than ever before. */
@@ -84,7 +111,9 @@ export const climb = (rungs: Rungs, by: ActorRef, several = 1): Effect.Effect<La
     const terminateIn = (wait: number) => Effect.andThen(ask?.(wait) ?? Effect.void, terminate)
 
     if (ask !== undefined && (yield* passed("asked", ask))) return "asked"
+    yield* warn(ask === undefined ? "it was lost" : "it was asked to", "SIGTERM")
     if (yield* passed("terminated", terminateIn)) return "terminated"
+    yield* warn("SIGTERM", "SIGKILL")
     yield* tell("killed", 0)
     yield* kill
     yield* gone

@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import type { SelfInfo } from "./Actor.ts"
 import { JoinBound } from "./Deadline.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
+import * as Waits from "./Waits.ts"
 
 /** How long a caller that leaves waits for the callee's end by default, in milliseconds: 5 s. */
 const DefaultJoinBound = 5000
@@ -120,10 +121,11 @@ export const waitFor = (
 // One life
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Who told an actor to stop, and by which way. */
+/** Who told an actor to stop, by which way, and when, in milliseconds of the monotonic clock. */
 export interface Stopping {
   readonly by: ActorRef
   readonly hops: ReadonlyArray<Hop>
+  readonly at: number
 }
 
 /** One life, shared by its sessions, its routers and its nursery. */
@@ -135,6 +137,8 @@ export interface Life {
   readonly grace: Grace
   /** Done when the life is told to stop. */
   readonly told: Deferred.Deferred<void>
+  /** What everybody who waits would say of it, at a time in milliseconds of the monotonic clock. */
+  readonly waiting: Set<(time: number) => Waits.Waits>
 }
 
 /** A life that nobody has told to stop yet. */
@@ -142,15 +146,32 @@ export const make = (self: SelfInfo): Life => ({
   self,
   stopping: undefined,
   grace: new Grace(),
-  told: Deferred.makeUnsafe()
+  told: Deferred.makeUnsafe(),
+  waiting: new Set()
 })
 
-/** Tells a life to stop by then; who says it again can only leave it less time. */
-export const stop = (life: Life, stopping: Stopping, until: number): void => {
+/** Tells a life to stop within so many milliseconds; who says it again can only leave it less time. */
+export const stop = (life: Life, stopping: Stopping, grace: number): void => {
   life.stopping ??= stopping
-  life.grace.shorten(until)
+  life.grace.shorten(stopping.at + grace)
   Deferred.doneUnsafe(life.told, Exit.void)
 }
+
+/** Can say what it waits for while the effect runs. */
+export const telling =
+  (life: Life, tell: (time: number) => Waits.Waits) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      life.waiting.add(tell)
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => life.waiting.delete(tell))
+      )
+    })
+
+/** Everything that the life waits for now. */
+export const waits = (life: Life): Effect.Effect<Waits.Waits> =>
+  Effect.map(now, (time) => Waits.join(Array.from(life.waiting, (tell) => tell(time))))
 
 /** The life that the current fiber is part of; none outside of a tree. */
 export const CurrentLife = Context.Reference<Life | undefined>("furrow/Life", {

@@ -30,6 +30,7 @@ import { isSameLife, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { LifeOptions, ProcessOptions, Spawner } from "./Spawner.ts"
 import { ActorCrashed, ForkFailed, LimitReached, NurseryClosed, SpawnError } from "./TreeError.ts"
+import * as Waits from "./Waits.ts"
 
 export { Nursery } from "./NurseryKey.ts"
 export type { Child, NurseryService } from "./NurseryKey.ts"
@@ -327,23 +328,31 @@ class Block implements NurseryService {
   get cancel(): Effect.Effect<void> {
     return Effect.flatMap(Within, (within) => {
       const asker = [...within]
-      return Effect.suspend(() => {
+      const isAsking = (part: object) =>
+        [...this.cancelling].some((asking) => asking.includes(part))
+      return Effect.gen({ self: this }, function* () {
+        const begun = yield* Life.now
         this.close()
         this.cancelled = true
         this.cancelling.add(asker)
-        for (const fork of this.forks) {
-          if (!within.includes(fork)) fork.fiber?.interruptUnsafe()
-        }
-        const isAsking = (part: object) =>
-          [...this.cancelling].some((asking) => asking.includes(part))
+        const forks = [...this.forks].filter((fork) => !within.includes(fork))
+        for (const { fiber } of forks) fiber?.interruptUnsafe()
         this.changed()
-        return Effect.andThen(
+        yield* Effect.andThen(
           this.stopAll([...this.owned], undefined),
           this.until(
             () =>
               this.births.size === 0 &&
               [...this.owned].every(({ scope }) => isAsking(scope)) &&
               [...this.forks].every(isAsking)
+          )
+        ).pipe(
+          Life.telling(this.life, (time) =>
+            Waits.same(forks.filter((fork) => this.forks.has(fork)).length, {
+              actor: this.life.self.path,
+              for: "fork",
+              millis: time - begun
+            })
           )
         )
       }).pipe(Effect.ensuring(Effect.sync(() => this.cancelling.delete(asker))))

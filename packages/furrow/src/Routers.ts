@@ -57,6 +57,7 @@ import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
 import type { Incoming, Session } from "./Session.ts"
 import * as Travel from "./Travel.ts"
+import * as Waits from "./Waits.ts"
 
 /** The routers' types want every operation by name; here they are a set of any operations. */
 type AnyGroup = RpcGroup.RpcGroup<Rpc.Any>
@@ -94,6 +95,8 @@ interface Request {
   /** How long the caller waits, once it has left. */
   readonly grace: Life.Grace
   lost: boolean
+  /** When its caller left, in milliseconds of the monotonic clock. */
+  leftAt: number | undefined
 }
 
 /**
@@ -111,7 +114,7 @@ export const makeServer = (
     const clients = new Map<number, Map<RequestId, Request>>()
     let lastClient = 0
 
-    let closing = false
+    let closing: number | undefined
     const answer = (request: Request, exit: Exit.Exit<unknown, unknown>) => {
       if (request.lost) return Effect.map(unheard(request, exit), () => forget(request))
       if (isCrashing(request, exit)) return Effect.sync(() => forget(request))
@@ -152,7 +155,7 @@ export const makeServer = (
      * and its callers meet the loss of it.
      */
     const isCrashing = ({ cancel }: Request, exit: Exit.Exit<unknown, unknown>): boolean =>
-      closing &&
+      closing !== undefined &&
       cancel === undefined &&
       (life.stopping?.by ?? life.self).incarnation === life.self.incarnation &&
       Exit.isFailure(exit) &&
@@ -180,6 +183,29 @@ export const makeServer = (
       grace.lift()
       clients.get(client)?.delete(RequestId(incoming.id))
     }
+
+    /** Handlers that were interrupted and have not ended: by their callers, or because the server ends. */
+    const waits = (time: number): Waits.Waits =>
+      Waits.join(
+        Array.from(clients.values(), (requests) => ({
+          waits: Array.from(requests.values()).flatMap(({ leftAt, operation }) => {
+            const begun = leftAt ?? closing
+            return begun === undefined
+              ? []
+              : [
+                  {
+                    actor: life.self.path,
+                    for: "operation" as const,
+                    operation: operation.rpc._tag,
+                    millis: time - begun
+                  }
+                ]
+          }),
+          more: 0
+        }))
+      )
+    life.waiting.add(waits)
+    yield* Effect.addFinalizer(() => Effect.sync(() => life.waiting.delete(waits)))
 
     /** A stream's chunk, item by item; waits for credit. */
     const sendItems = (request: Request, values: ReadonlyArray<unknown>) =>
@@ -222,7 +248,7 @@ export const makeServer = (
     // Runs before the router interrupts its requests.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        closing = true
+        closing = Life.nowUnsafe(clock)
       })
     )
 
@@ -311,12 +337,14 @@ export const makeServer = (
             held: undefined,
             cancel: undefined,
             grace: new Life.Grace(),
-            lost: false
+            lost: false,
+            leftAt: undefined
           }
           const requestId = RequestId(incoming.id)
           requests.set(requestId, request)
           runFork(begin(request))
           return (why) => {
+            request.leftAt ??= Life.nowUnsafe(clock)
             if (why === "lost") request.lost = true
             else {
               if (why.timeLeft !== undefined) {

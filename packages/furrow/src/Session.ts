@@ -199,7 +199,7 @@ export class Session {
   }
 
   /**
-   * Is told of frames that belong to no dialog: `Start`, `Ready`, `StartFailed`, `Stop`. The first of them may arrive
+   * Is told of frames that belong to no dialog: `Start`, `Ready`, `StartFailed`, `Stop`, `Stopping`. The first of them may arrive
    * in one piece with the Hello; what came before there was somebody to tell is told now.
    */
   set onFrame(listener: (frame: Frame) => void) {
@@ -353,6 +353,7 @@ export class Session {
       case "Ready":
       case "StartFailed":
       case "Stop":
+      case "Stopping":
       case "Pong":
         if (this.listener !== undefined) return this.listener(frame)
         if (this.early.push(frame) <= EarlyLimit) return

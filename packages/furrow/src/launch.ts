@@ -5,6 +5,7 @@
  * whichever is first, and for the ladder that ends it. What its crash means for others is the nursery's.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -44,6 +45,7 @@ import {
   StartTimeout
 } from "./TreeError.ts"
 import type { LadderStage, SpawnErrorReason } from "./TreeError.ts"
+import * as Waits from "./Waits.ts"
 
 /** What an actor is launched from. */
 export interface LaunchOptions extends LifeOptions, ProcessOptions {
@@ -218,11 +220,56 @@ export const launch = (
       server.attach(session)
     }
     const answered = Deferred.makeUnsafe<Frame>()
+    const hub = yield* Events.CurrentHub
+    const clock = yield* Clock.Clock
+    let heard: { readonly at: number; readonly waits: Waits.Waits } | undefined
     session.onFrame = (frame) => {
       if (frame._tag === "Ready" || frame._tag === "StartFailed") {
         Deferred.doneUnsafe(answered, Exit.succeed(frame))
       }
+      if (frame._tag === "Stopping") {
+        const { more, waits } = frame
+        heard = { at: Life.nowUnsafe(clock), waits: { waits, more } }
+        Events.publishTo(hub, { _tag: "Waiting", actor: ref, waits, more })
+      }
     }
+    /** What ending it waits for, as far as it is known, from when it was begun. */
+    const waitsFor = (begun: number, time: number): Waits.Waits | undefined =>
+      session.isOver
+        ? { waits: [{ actor: path, for: "exit", millis: time - begun }], more: 0 }
+        : heard === undefined
+          ? undefined
+          : Waits.later(heard.waits, time - heard.at)
+    /** Brings it to its end, by the ladder. */
+    const climb: Climb = (by, { lost, several } = {}) =>
+      Effect.flatMap(Life.now, (begun) =>
+        Ladder.climb(
+          {
+            actor: ref,
+            patience,
+            graces,
+            ask:
+              lost === true || session.isOver
+                ? undefined
+                : (grace) => Effect.sync(() => session.send(stopWord(session, life, grace))),
+            terminate: spawned.terminate,
+            kill: spawned.kill,
+            gone: exited,
+            lastWaits: Effect.map(Life.now, (time) => waitsFor(begun, time))
+          },
+          by,
+          several
+        ).pipe(
+          Life.telling(
+            life,
+            (time) =>
+              waitsFor(begun, time) ?? {
+                waits: [{ actor: path, for: "word", millis: time - begun }],
+                more: 0
+              }
+          )
+        )
+      )
     const startTimeout = millis(options.startTimeout, 30_000)
     session.send({
       _tag: "Start",
@@ -242,10 +289,7 @@ export const launch = (
     /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
     const end = Effect.gen(function* () {
       session.stoppedBy = refOf(life)
-      const stage = yield* Ladder.climb(
-        rungs(ref, session, spawned, exited, life, graces, patience),
-        refOf(life)
-      )
+      const stage = yield* climb(refOf(life))
       const said = yield* inTime(Effect.raceFirst(Deferred.await(answered), session.end))
       const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
       if (cause === undefined) return
@@ -280,7 +324,7 @@ export const launch = (
       spawned,
       exit,
       Deferred.await(nothingLeft),
-      (gone) => rungs(ref, session, spawned, gone, life, graces, patience)
+      climb
     )
   })
 
@@ -293,33 +337,20 @@ const millis = (input: Duration.Input | undefined, otherwise: number): number =>
     ? otherwise
     : Math.min(Duration.toMillis(Duration.fromInputUnsafe(input)), Number.MAX_SAFE_INTEGER)
 
-const rungs = (
-  ref: ActorRef,
-  session: Session.Session,
-  spawned: Spawned,
-  gone: Effect.Effect<ProcessExit>,
-  life: Life.Life,
-  graces: Life.Graces,
-  patience: Ladder.Patience
-): Ladder.Rungs => ({
-  actor: ref,
-  patience,
-  graces,
-  ask: session.isOver
-    ? undefined
-    : (grace) =>
-        Effect.sync(() =>
-          session.send({
-            _tag: "Stop",
-            by: session.stoppedBy ?? life.self,
-            hops:
-              life.stopping === undefined ? [] : [...life.stopping.hops, { actor: refOf(life) }],
-            grace
-          })
-        ),
-  terminate: spawned.terminate,
-  kill: spawned.kill,
-  gone
+/**
+ * Brings a child to its end by the ladder, and gives the stage that was needed. `lost`: there is nobody to be asked.
+ * `several`: it shares the time with so many, itself among them.
+ */
+type Climb = (
+  by: ActorRef,
+  how?: { readonly lost?: boolean; readonly several?: number | undefined }
+) => Effect.Effect<LadderStage>
+
+const stopWord = (session: Session.Session, life: Life.Life, grace: number): FrameOf<"Stop"> => ({
+  _tag: "Stop",
+  by: session.stoppedBy ?? life.self,
+  hops: life.stopping === undefined ? [] : [...life.stopping.hops, { actor: refOf(life) }],
+  grace
 })
 
 const refOf = ({ self: { incarnation, path } }: Life.Life): ActorRef => ({ path, incarnation })
@@ -345,7 +376,7 @@ const watch = (
   spawned: Spawned,
   exitKnown: Deferred.Deferred<ProcessExit>,
   nothingLeft: Effect.Effect<void>,
-  rungsTo: (gone: Effect.Effect<ProcessExit>) => Ladder.Rungs
+  climb: Climb
 ): Effect.Effect<Launched, never, Scope.Scope> =>
   Effect.gen(function* () {
     const exited = Deferred.await(exitKnown)
@@ -368,7 +399,7 @@ const watch = (
 
     /** Ends it. */
     const ending = Effect.fnUntraced(function* (several: number | undefined) {
-      const stage = yield* Ladder.climb(rungsTo(exited), session.stoppedBy ?? refOf(life), several)
+      const stage = yield* climb(session.stoppedBy ?? refOf(life), { several })
       const exit = yield* exited
       // Its last words may still be on their way.
       yield* inTime(session.end)
@@ -407,7 +438,7 @@ const watch = (
       Deferred.doneUnsafe(failing, Exit.void)
       const stage: LadderStage | undefined = Deferred.isDoneUnsafe(exitKnown)
         ? undefined
-        : yield* Ladder.climb({ ...rungsTo(exited), ask: undefined }, refOf(life))
+        : yield* climb(refOf(life), { lost: true })
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
       const exit = yield* exited

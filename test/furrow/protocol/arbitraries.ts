@@ -95,6 +95,30 @@ const connection: ReadonlyArray<fc.Arbitrary<Protocol.Frame>> = [
   fc.record({ _tag: tag("StartFailed"), payload }),
   fc.record({ _tag: tag("Stop"), by: actor, hops, grace: timeLeft }),
   fc.record({
+    _tag: tag("Stopping"),
+    waits: fc.array(
+      fc.record<Protocol.Wait, "actor" | "for" | "millis">(
+        {
+          actor: text,
+          for: fc.constantFrom(
+            "operation",
+            "callee",
+            "finalizers",
+            "start",
+            "fork",
+            "word",
+            "exit"
+          ),
+          operation: text,
+          millis: timeLeft
+        },
+        { requiredKeys: ["actor", "for", "millis"] }
+      ),
+      { maxLength: 3 }
+    ),
+    more: fc.nat()
+  }),
+  fc.record({
     _tag: tag("Bye"),
     why: fc.constantFrom("ended", "failed", "violation", "refused"),
     detail: text,

@@ -218,6 +218,32 @@ export const Stop = Schema.TaggedStruct("Stop", {
 })
 
 /**
+ * Something that an actor waits for that has been told to stop, and for how many milliseconds. `operation`: a handler of
+ * `operation` in `actor`, which was interrupted and has not ended; `callee`: the end of `operation` in `actor`, which was
+ * called and left; `finalizers`: those of `actor` itself; `start`: that a Layer is built; `fork`: a fiber of its nursery;
+ * `word`: that `actor`, a child, says anything since it was told to stop; `exit`: that its process exits.
+ */
+export const Wait = Schema.Struct({
+  /** A path. */
+  actor: Schema.String,
+  for: Schema.Literals(["operation", "callee", "finalizers", "start", "fork", "word", "exit"]),
+  operation: Schema.optional(Schema.String),
+  millis: TimeLeft
+})
+
+/** See the schema. */
+export type Wait = typeof Wait.Type
+
+/**
+ * From an actor that was told to stop to whoever spawned it, a moment after and then about each second until it ends: what it
+ * still waits for, down to the last level, and how many more there are. It is for people, and needs no answer.
+ */
+export const Stopping = Schema.TaggedStruct("Stopping", {
+  waits: Schema.Array(Wait),
+  more: Count
+})
+
+/**
  * The last frame. `ended`: nothing more to say. `failed`: the actor's root failed by itself, the payload is the Cause.
  * `violation`: the other end broke the protocol; `detail` says how, by the name of the rule.
  * `refused`: the handshake failed; `detail` says why.
@@ -321,6 +347,7 @@ export const Frame = Schema.Union([
   Ready,
   StartFailed,
   Stop,
+  Stopping,
   Bye,
   Ping,
   Pong,
