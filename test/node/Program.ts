@@ -42,6 +42,8 @@ export const start = (
       const [file, ...rest] =
         options?.shell === undefined ? command : ["sh", "-c", options.shell, "sh", ...command]
       const child = spawn(file!, rest, { stdio: ["pipe", "pipe", "pipe"], detached: true })
+      // It may end before it has read what was written to it.
+      child.stdin.on("error", () => {})
       const written = { stdout: "", stderr: "" }
       for (const name of ["stdout", "stderr"] as const) {
         child[name].setEncoding("utf8").on("data", (text: string) => {
