@@ -60,6 +60,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Nursery",
     "NurseryLimits",
     "Portal",
+    "SessionLimits",
     "Travel",
     "TreeError"
   ],
@@ -258,7 +259,7 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Events.makeHub",
     "Events.publish",
     "Events.publishTo",
-    "NodeSpawner.RolePrefix",
+    "SessionLimits.Current",
     "Spawner.Output"
   ]
 }

@@ -61,7 +61,11 @@ const whole = (name: string, value: number, lowest: number, highest: number): nu
   )
 }
 
-/** The defaults with these in their place. Throws a `RangeError` that names the limit if one is out of its range. */
+/**
+ * The defaults with these in their place. Throws a `RangeError` that names the limit if one is out of its range.
+ *
+ * @internal
+ */
 export const make = (limits: Partial<SessionLimits>): SessionLimits => {
   const all = { ...defaults, ...limits }
   return {
@@ -84,7 +88,7 @@ export const make = (limits: Partial<SessionLimits>): SessionLimits => {
  * **Example** (A parent that takes little from its children)
  *
  * ```ts
- * const indexer = yield* Nursery.spawn(Indexer, { main }).pipe(
+ * const orders = yield* Nursery.spawn(Orders, { main }).pipe(
  *   Effect.provide(SessionLimits.layer({ dialogs: 100, value: 1_048_576 }))
  * )
  * ```
@@ -92,7 +96,11 @@ export const make = (limits: Partial<SessionLimits>): SessionLimits => {
 export const layer = (limits: Partial<SessionLimits>): Layer.Layer<never> =>
   Layer.succeed(Current, make(limits))
 
-/** The part of the limits that the other end is told. */
+/**
+ * The part of the limits that the other end is told.
+ *
+ * @internal
+ */
 export const settingsOf = (limits: SessionLimits): Settings => ({
   dialogs: limits.dialogs,
   value: limits.value,

@@ -168,17 +168,19 @@ export const binary: Codec = {
     if (bytes === undefined) return json.payload(schema)
     const encode = Schema.encodeUnknownEffect(bytes, tellValue)
     const decode = Schema.decodeUnknownEffect(bytes, tellValue)
-    const nests = nestsFreely(SchemaAST.toEncoded(schema.ast))
-    const decodePlain = Schema.decodeUnknownEffect(
-      SchemaBinary.toCodec(Schema.toEncoded(schema)),
-      tellValue
-    )
-    const decodeType = Schema.decodeUnknownEffect(schema, tellValue)
+    const encoded = SchemaAST.toEncoded(schema.ast)
+    const nests = nestsFreely(encoded)
+    // What a schema makes of a value may contain itself; what was written does not, and is looked at first.
+    const isPlain = encoded === SchemaAST.toType(schema.ast)
+    const decodePlain = isPlain
+      ? decode
+      : Schema.decodeUnknownEffect(SchemaBinary.toCodec(Schema.toEncoded(schema)), tellValue)
+    const decodeType = isPlain ? Effect.succeed : Schema.decodeUnknownEffect(schema, tellValue)
     return {
       encode: (value) => contained(() => encode(value)),
       decode: (bytes, depth = Infinity) =>
         contained(() =>
-          // A level takes a byte. What the schema makes of a value may contain itself, what was written does not.
+          // A level takes a byte.
           nests && bytes.length > depth
             ? Effect.flatMap(decodePlain(bytes), (plain) => {
                 if (valueNestsBeyond(plain, depth)) throw tooDeep(depth)

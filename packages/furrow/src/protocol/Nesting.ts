@@ -60,7 +60,11 @@ const endOfString = (text: Uint8Array, start: number): number => {
 export const valueNestsBeyond = (value: unknown, limit: number): boolean => {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false
   if (limit === 0) return true
-  return Object.values(value).some((member) => valueNestsBeyond(member, limit - 1))
+  const isDeep = (member: unknown) =>
+    typeof member === "object" && valueNestsBeyond(member, limit - 1)
+  if (Array.isArray(value)) return value.some(isDeep)
+  for (const key in value) if (isDeep(value[key as keyof typeof value])) return true
+  return false
 }
 
 /** Whether values of the encoded side of a schema can nest to any depth: it is recursive, or holds JSON. */
