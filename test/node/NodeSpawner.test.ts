@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { vi } from "vitest"
@@ -100,6 +100,27 @@ describe("the wire", () => {
       expect(yield* child.exit).toEqual({ code: 0 })
       const taken = Number(/stalled after (\d+)/.exec(yield* child.stderrTail)?.[1])
       expect(taken).toBeLessThan(32)
+    }).pipe(Effect.scoped, world)
+  )
+
+  it.live("a write after the child has closed its end takes back nothing that it had said", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "furrow-wire-"))),
+        (made) => Effect.sync(() => rmSync(made, { recursive: true }))
+      )
+      const file = join(folder, "closed")
+      const child = yield* Child.spawn({ main: echo, env: { FURROW_TEST: file } })
+      const reader = yield* child.socket.reader
+      const writing = yield* Scope.make()
+      const writer = yield* Scope.provide(child.socket.writer, writing)
+      yield* writer.write("leave")
+      // This process reads nothing before it has written once more.
+      while (!existsSync(file));
+      yield* Effect.exit(writer.write("late"))
+      yield* Scope.close(writing, Exit.void)
+      const { bytes } = yield* readAll(reader)
+      expect(bytes.toString()).toBe("goodbye")
     }).pipe(Effect.scoped, world)
   )
 

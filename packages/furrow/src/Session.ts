@@ -346,7 +346,9 @@ export class Session {
       case "Hello":
         throw new Violation({ rule: "UnexpectedFrame", detail: "a second Hello" })
       case "Bye":
-        return this.finish({ _tag: "Bye", frame })
+        this.finish({ _tag: "Bye", frame })
+        // The other end reads on until this one has closed, so that nothing takes back what it had said.
+        return this.close("ended")
       case "Ping":
         return this.outbox.urgent({ _tag: "Pong" })
       case "Start":

@@ -98,6 +98,9 @@
  *
  * `Bye` is the last frame either end sends. The end of the connection without it is a loss: every dialog under way is
  * over, callers learn `Disconnected`, callees are interrupted.
+ *
+ * Whoever hears `Bye` says its own and closes. Whoever has said it reads on until then, for a bounded time: a transport
+ * may take back what was not read yet, if it is closed while the other end still writes.
  */
 import * as Schema from "effect/Schema"
 import { ActorName, ActorRef, Hop } from "./Identity.ts"

@@ -25,8 +25,8 @@ export interface NetEnd {
 /** How an end is closed. */
 export interface NetEndOptions {
   /**
-   * Whether to read to the other's end before closing, for a second at most: a TCP connection that is closed with bytes
-   * unread takes back those that are still on their way.
+   * Whether to read to the other's end before closing, for a second at most. An end that is closed takes back what the
+   * other has not read: over TCP when bytes are left unread here, over any socket when the other writes before it reads.
    */
   readonly linger: boolean
 }

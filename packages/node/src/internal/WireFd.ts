@@ -28,8 +28,8 @@ export const open = (fd: number = Fd): Effect.Effect<Socket.Socket, never, Scope
   Effect.map(
     NetEnd.make(
       () => new NetSocket({ fd, readable: true, writable: true, allowHalfOpen: true }),
-      // Its parent reads to the end, and closes only when the process is gone.
-      { linger: false }
+      // What its parent writes just now would take back the last words, if this end were closed.
+      { linger: true }
     ),
     ({ socket }) => socket
   )
