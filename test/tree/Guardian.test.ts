@@ -143,6 +143,11 @@ describe("a process that is killed", () => {
             ? {}
             : { [`blocked${depth}`]: { does: "waits", children: blocked(depth - 1) } }
         const { pid, table } = yield* standing({ members: blocked(4) })
+        // How many tenths of a second each of the guardians gives: less than ten together.
+        const tenths = table
+          .filter(Table.isGuardian)
+          .map(({ command }) => /\d+$/.exec(command)?.[0])
+        expect(new Set(tenths)).toEqual(new Set(["0", "1", "2", "5"]))
         kill(pid)
         expect(yield* Table.untilGone(table)).toBeLessThan(patience(1000))
       }),

@@ -73,6 +73,9 @@ export const OrphanGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner
   defaultValue: () => "1 second"
 })
 
+/** How long a group may take to be gone after SIGKILL, in milliseconds. */
+const KilledTime = 1000
+
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
 const OutputTime = 200
 
@@ -134,8 +137,7 @@ const makeProgram = (
 
 const makeOptions = (
   { options }: SpawnRequest,
-  env: Readonly<Record<string, string | undefined>>,
-  groupGrace: Duration.Input
+  env: Readonly<Record<string, string | undefined>>
 ): ChildProcess.CommandOptions => ({
   ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   env,
@@ -143,8 +145,7 @@ const makeOptions = (
   stdin: options.stdin ?? "ignore",
   stdout: toStdio(options.stdout ?? "lines"),
   stderr: toStdio(options.stderr ?? "lines"),
-  additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } },
-  forceKillAfter: groupGrace
+  additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } }
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -190,6 +191,7 @@ const spawn = Effect.fnUntraced(function* (
   if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
   const guard = yield* Guard
   const grace = orphanGrace(request, yield* OrphanGrace)
+  const groupGrace = Duration.toMillis(Duration.fromInputUnsafe(yield* GroupGrace))
   const cannotStart = (cause: Cause.Cause<PlatformError>) =>
     Effect.fail(toSpawnError(request, cause))
   const guardian =
@@ -203,10 +205,10 @@ const spawn = Effect.fnUntraced(function* (
   const args = makeArguments(request, main)
   if (guard === "watchdog") args.push(Watchdog.argument(grace))
   const [file, given] = yield* makeProgram(request, args, env, gated)
-  const command = ChildProcess.make(file, given, makeOptions(request, env, yield* GroupGrace))
+  const command = ChildProcess.make(file, given, makeOptions(request, env))
 
   // The process in a scope of its own: it is closed when the leader is reaped, so that the stock spawner, which signals
-  // the number of the group, does so while nobody else can have that number.
+  // the number of the group then, does so while nobody else can have that number. Afterwards it only looks.
   const processScope = yield* Scope.make()
   const pipes = yield* Scope.make()
   const diedOfMemory = memoryKills.begin()
@@ -219,12 +221,13 @@ const spawn = Effect.fnUntraced(function* (
     isRunning: () => Effect.runSync(Effect.orElseSucceed(handle.isRunning, () => false))
   }
   ProcessGroups.add(group)
-  // It waits for zombies as well; here nobody does.
   const endGroup = yield* Effect.cached(
-    Effect.flatMap(
-      Effect.forkDetach(Scope.close(processScope, Exit.void), { startImmediately: true }),
-      (closing) => Effect.raceFirst(Fiber.await(closing), untilNobodyRuns(group.pid))
-    )
+    Effect.gen(function* () {
+      yield* Effect.forkDetach(Scope.close(processScope, Exit.void), { startImmediately: true })
+      if (yield* untilNobodyRuns(group.pid, groupGrace)) return
+      ProcessGroups.kill(group)
+      yield* untilNobodyRuns(group.pid, KilledTime)
+    })
   )
   const watching = yield* reaped.pipe(
     Effect.andThen(endGroup),

@@ -2,13 +2,27 @@
  * Who in a process group runs.
  *
  * Answers for zombies being nobody: a process that has ended stays in its group until it is reaped, and in a container
- * there may be no one who does that. It is seen where there is a `/proc`; elsewhere, nothing is known here.
+ * there may be no one who does that. They are told apart where there is a `/proc`; elsewhere they count until they are
+ * reaped.
  */
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 
 /** The first pause between two looks, in milliseconds; each is twice as long as the one before. */
-const FirstPause = 20
+const FirstPause = 5
+
+/** The longest. */
+const LongestPause = 160
+
+/** Whether there is nobody in the group, not even a zombie. */
+const isFree = (group: number): boolean => {
+  try {
+    process.kill(-group, 0)
+    return false
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ESRCH"
+  }
+}
 
 /** Whether this process belongs to the group and runs. */
 const isMember = (pid: string, group: number): boolean => {
@@ -22,8 +36,8 @@ const isMember = (pid: string, group: number): boolean => {
   }
 }
 
-/** Whether nobody in the group runs, as far as that can be seen. */
-const isEmpty = (group: number): boolean => {
+/** Whether it is seen that there are zombies at most. */
+const onlyZombies = (group: number): boolean => {
   try {
     const names = readdirSync("/proc")
     return (
@@ -34,15 +48,16 @@ const isEmpty = (group: number): boolean => {
   }
 }
 
-/** Waits until it is seen that nobody in the group runs; for ever, where that cannot be seen. */
-export const untilNobodyRuns = (group: number): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    let timer: NodeJS.Timeout
+/** Waits until nobody in the group runs, at most this many milliseconds; says whether that is so. */
+export const untilNobodyRuns = (group: number, millis: number): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const end = performance.now() + millis
+    let timer: NodeJS.Timeout | undefined
     const look = (pause: number): void => {
-      timer = setTimeout(() => {
-        if (isEmpty(group)) resume(Effect.void)
-        else look(2 * pause)
-      }, pause)
+      if (isFree(group) || onlyZombies(group)) return resume(Effect.succeed(true))
+      const left = end - performance.now()
+      if (left <= 0) return resume(Effect.succeed(false))
+      timer = setTimeout(look, Math.min(pause, left), Math.min(2 * pause, LongestPause))
     }
     look(FirstPause)
     return Effect.sync(() => clearTimeout(timer))

@@ -48,11 +48,14 @@ export const signal = (group: ProcessGroup, name: NodeJS.Signals): void => {
 }
 
 /**
- * SIGKILL to every group. One whose leader has been reaped is being ended just now; it is ours as long as no process has
- * its number.
+ * SIGKILL to a whole group. If its leader has been reaped, that is on its way to its end: the group has members and is
+ * ours, or nobody has its number; unless a process has that as its own, which cannot be while our group has members.
  */
+export const kill = (group: ProcessGroup): void => {
+  if (group.isRunning() || isFree(group.pid)) send(-group.pid, "SIGKILL")
+}
+
+/** SIGKILL to every group. */
 export const killAll = (): void => {
-  for (const group of groups) {
-    if (group.isRunning() || isFree(group.pid)) send(-group.pid, "SIGKILL")
-  }
+  for (const group of groups) kill(group)
 }
