@@ -18,6 +18,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   symlinkSync,
   writeFileSync
 } from "node:fs"
@@ -84,6 +85,20 @@ const closed = (net: NetSocket): Effect.Effect<void> =>
     if (net.closed) return resume(Effect.void)
     net.once("close", () => resume(Effect.void))
   })
+
+/** The names of this process's threads, where the system tells. */
+const threads = (): ReadonlyArray<string> => {
+  const tasks = "/proc/self/task"
+  if (!existsSync(tasks)) return []
+  return readdirSync(tasks).flatMap((task) => {
+    try {
+      return readFileSync(`${tasks}/${task}/comm`, "utf8").trim()
+    } catch {
+      // It has just ended.
+      return []
+    }
+  })
+}
 
 interface Kind<Address> {
   readonly name: string
@@ -199,6 +214,31 @@ const suite = <Address>({ address, name, plain, transport }: Kind<Address>) => {
         net.write("GET / HTTP/1.1\r\n\r\n")
         yield* closed(net)
         yield* Effect.flatMap(transport.dial(listener.address), (socket) => talk(socket, 3))
+      })
+    )
+
+    it.live("S9 nothing is left of a listener and its links: no handle, no thread", () =>
+      Effect.gen(function* () {
+        // What is closed is gone a turn of the event loop later.
+        const handles = Effect.repeat(Effect.sleep(1), { times: 2 }).pipe(
+          Effect.map(() =>
+            process
+              .getActiveResourcesInfo()
+              .filter((name) => /TCP|Pipe/.test(name))
+              .concat(threads().filter((name) => name === "heartbeats"))
+          )
+        )
+        const before = yield* handles
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const listener = yield* serving(echo)
+            for (let links = 0; links < 3; links++) {
+              yield* Effect.flatMap(transport.dial(listener.address), (socket) => talk(socket, 3))
+            }
+            expect((yield* handles).length).toBeGreaterThan(before.length)
+          })
+        )
+        expect(yield* handles).toStrictEqual(before)
       })
     )
 
