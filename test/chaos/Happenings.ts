@@ -6,7 +6,7 @@
  * happened. Judging is `Oracle`'s.
  */
 import type { Note } from "./Journal.ts"
-import { fateOf, fateOfBlow, Harm, placed, Root } from "./Plan.ts"
+import { fateOf, fateOfBlow, Harm, hurried, placed, Root } from "./Plan.ts"
 import type { Fate, Plan } from "./Plan.ts"
 
 /** Something that disturbs others. */
@@ -24,8 +24,9 @@ export interface Happening {
 const isHarm = (word: string): word is Harm => Harm.literals.some((harm) => harm === word)
 
 /** What happened, in the order of time. */
-export const happenings = (plan: Plan, notes: ReadonlyArray<Note>): ReadonlyArray<Happening> =>
-  notes.flatMap((note): ReadonlyArray<Happening> => {
+export const happenings = (plan: Plan, notes: ReadonlyArray<Note>): ReadonlyArray<Happening> => {
+  const noted = new Set(notes.filter(({ note }) => note === "harm").map(({ who }) => who))
+  return notes.flatMap((note): ReadonlyArray<Happening> => {
     const { at, who } = note
     switch (note.note) {
       case "harm":
@@ -53,12 +54,24 @@ export const happenings = (plan: Plan, notes: ReadonlyArray<Note>): ReadonlyArra
             ]
       case "ending":
         return [{ at, on: who, what: "ending", fate: "dies", words: `its block ${note.how}` }]
+      case "not spawned": {
+        // On a busy machine its time may be over before it has come to what it is to fail by.
+        const late = note.told.some((one) => one.told === "not started" && isTimeout(one.reason))
+        const start = placed(plan).find(({ knot }) => knot.name === note.knot)?.knot.start
+        return late && start !== undefined && hurried(start) && !noted.has(note.knot)
+          ? [{ at, on: note.knot, what: "start", fate: "dies", words: start }]
+          : []
+      }
       case "stopping":
         return [{ at, on: note.knot, what: "stopping", fate: "dies", words: `stopped by ${who}` }]
       default:
         return []
     }
   })
+}
+
+const isTimeout = (reason: string): boolean =>
+  reason === "StartTimeout" || reason === "HandshakeTimeout"
 
 /** Who is concerned by a happening: actors, and the holders of blocks. */
 export interface Reach {

@@ -245,6 +245,10 @@ export const JoinBound = 800
 /** How long an actor that will not start is waited for, in milliseconds. */
 export const StartPatience = 2500
 
+/** Whether an actor that is to fail so has less time to start than the others. */
+export const hurried = (start: StartFault): boolean =>
+  start === "never says hello" || start === "hangs in its Layer" || start === "loops in its Layer"
+
 const limited = { operation: Operation, limit: Schema.optionalKey(Limit) }
 
 const Act: Schema.Codec<Act> = Schema.Union([

@@ -76,7 +76,7 @@ const directory = Effect.acquireRelease(
 /** Where the processes of all rounds keep their compiled code, so that only the first one compiles. */
 const compileCache = join(tmpdir(), `furrow-chaos-cache-${process.getuid?.() ?? 0}`)
 
-/** Starts the root; whatever it has started is gone with the scope. */
+/** Starts the root, and waits for its exit; whatever it has started is gone with the scope. */
 const start = (dir: string, observer: Observer, mark: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -99,11 +99,10 @@ const start = (dir: string, observer: Observer, mark: string) =>
         }
       )
       closeSync(err)
-      let ended: NonNullable<Seen["exit"]> | undefined
-      child.once("exit", (code, signal) => {
-        ended = { code, signal }
+      const ended = new Promise<NonNullable<Seen["exit"]>>((resolve) => {
+        child.once("exit", (code, signal) => resolve({ code, signal }))
       })
-      return { pid: child.pid ?? 0, ended: () => ended }
+      return Effect.promise(() => ended)
     }),
     () => endAll(observer)
   )
@@ -175,13 +174,13 @@ export const run = (plan: Plan): Effect.Effect<Seen, never, Scope.Scope> =>
     const observer = new Observer(mark)
     const load = yield* measureLoad
     const readyOf = readiness(file)
-    const root = yield* start(dir, observer, mark)
+    const ended = yield* start(dir, observer, mark)
 
     yield* Effect.forEach(plan.blows, (blow) =>
       Effect.forkScoped(strike(file, readyOf, observer, blow))
     )
     yield* until(() => void observer.look(), 200).pipe(Effect.forkScoped)
-    const exit = yield* Effect.exit(Effect.timeout(until(root.ended, 2), RootPatience * load))
+    const exit = yield* Effect.exit(Effect.timeout(ended, RootPatience * load))
     const endedAt = Journal.now()
     const atEnd = observer.look()
     const isGone = () => (observer.look().length === 0 ? Journal.now() : undefined)

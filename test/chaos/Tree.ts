@@ -20,7 +20,7 @@ import { Variables } from "./Early.ts"
 import { inflict, loopForEver, ExitCode, startProgram } from "./Harm.ts"
 import { write } from "./Journal.ts"
 import type { Fact } from "./Journal.ts"
-import { JoinBound, Parent, Root, StartPatience } from "./Plan.ts"
+import { hurried, JoinBound, Parent, Root, StartPatience } from "./Plan.ts"
 import type { Act, Block, End, Knot as KnotPlan, Plan } from "./Plan.ts"
 import { livingOf } from "./ProcessTable.ts"
 import { ofCause, ofExit } from "./Told.ts"
@@ -63,9 +63,8 @@ const optionsOf = ({ file }: Here, plan: KnotPlan) => {
     grace,
     terminateGrace,
     env: { [Variables.file]: file, [Variables.name]: name, [Variables.start]: start },
-    ...(start === "never says hello" ? { helloTimeout: StartPatience } : {}),
-    ...(start === "hangs in its Layer" || start === "loops in its Layer"
-      ? { startTimeout: StartPatience }
+    ...(start !== undefined && hurried(start)
+      ? { helloTimeout: StartPatience, startTimeout: StartPatience }
       : {}),
     ...(harm?.harm === "runs out of memory" ? { memory: 80 } : {})
   } as const
