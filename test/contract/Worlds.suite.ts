@@ -63,6 +63,16 @@ export default (world: World): void => {
         )
     )
 
+    needing("options").it("an actor can be given a working directory, which has to be there", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          yield* Nursery.call(Worker, ({ Nothing }) => Nothing(), { ...plain, cwd: "/" })
+          const error = yield* Effect.flip(Nursery.spawn(Worker, { ...plain, cwd: "/nowhere" }))
+          expect(error.message).toContain("/nowhere")
+        })
+      )
+    )
+
     const timed = needing("time")
     const faulty = needing("time", "faults")
 

@@ -39,6 +39,7 @@ import {
 import type { Listen } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as Thread from "./internal/Thread.ts"
+import * as ThreadPrograms from "./internal/ThreadPrograms.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
 import * as WireFd from "./internal/WireFd.ts"
 import * as WirePort from "./internal/WirePort.ts"
@@ -84,7 +85,12 @@ const actorLayer: Layer.Layer<Services> = Layer.mergeAll(
 )
 
 /** The services inside an actor that is a thread: its own actors are threads, too. */
-const threadLayer: Layer.Layer<Services> = Layer.mergeAll(files, processes, NodeWorkerSpawner.layer)
+const threadLayer = (ports: Thread.Ports): Layer.Layer<Services> =>
+  Layer.mergeAll(
+    files,
+    Layer.provide(ThreadPrograms.layer(ports.orders), processes),
+    NodeWorkerSpawner.layer
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What a process is
@@ -227,15 +233,12 @@ const processBody = (): Body => {
   }
 }
 
-/** A thread is ended with its parent, and ends its threads. */
-const threadBody = ({ orders, wire }: Thread.Ports): Body => ({
-  socket: WirePort.open(wire),
-  services: threadLayer,
-  listen: toThread(orders),
-  endByForce: Effect.sync(() => {
-    ProcessGroups.killAll()
-    process.exit(1)
-  }),
+/** A thread is ended with its parent, which knows the programs of both. */
+const threadBody = (ports: Thread.Ports): Body => ({
+  socket: WirePort.open(ports.wire),
+  services: threadLayer(ports),
+  listen: toThread(ports.orders),
+  endByForce: Effect.sync(() => process.exit(1)),
   isOrphan: () => false
 })
 

@@ -17,16 +17,20 @@ import { Spawner } from "furrow/Spawner"
 import type { ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawner"
 import { LimitReached, SpawnError } from "furrow/TreeError"
 import { inspect } from "node:util"
-import { Worker } from "node:worker_threads"
+import { receiveMessageOnPort, Worker } from "node:worker_threads"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as MainModule from "./internal/MainModule.ts"
-import { settle } from "./internal/Settle.ts"
+import { settle, settleWhen } from "./internal/Settle.ts"
 import * as Thread from "./internal/Thread.ts"
+import { Programs } from "./internal/ThreadPrograms.ts"
 import * as WirePort from "./internal/WirePort.ts"
 
 /** How long the rest of a dead thread's output may take to arrive, in milliseconds. */
 const OutputTime = 200
+
+/** How long the programs that a thread has left behind may take to die of SIGKILL, in milliseconds. */
+const KillTime = 1000
 
 /** What belongs to a whole process, and so cannot be had for a thread. */
 const ofProcesses = ["cwd", "execPath", "gid", "uid"] as const satisfies ReadonlyArray<
@@ -36,6 +40,12 @@ const ofProcesses = ["cwd", "execPath", "gid", "uid"] as const satisfies Readonl
 // ---------------------------------------------------------------------------------------------------------------------
 // Starting a thread
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** Without what is to be removed: Node would make the text "undefined" of it. */
+const environment = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
+  )
 
 const start = (request: SpawnRequest, main: string, ports: ReturnType<typeof Thread.makePorts>) => {
   const { env, execArgv, memory, stderr, stdin, stdout, title } = request.options
@@ -47,7 +57,7 @@ const start = (request: SpawnRequest, main: string, ports: ReturnType<typeof Thr
     stdin: stdin !== undefined && stdin !== "ignore",
     stdout: stdout !== "inherit",
     stderr: stderr !== "inherit",
-    env: { ...process.env, ...CompileCache.environment(), ...env },
+    env: environment({ ...process.env, ...CompileCache.environment(), ...env }),
     // Where nothing is said, Node lets a thread inherit what a thread may.
     ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
     ...(memory === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memory } })
@@ -115,7 +125,17 @@ const spawn = Effect.fnUntraced(function* (
     }
     if (options.stderr === "inherit") process.stderr.write(words)
   })
+  const programs = new Programs()
+  ports.own.orders.on("message", programs.note)
+  ports.own.orders.unref()
   worker.once("exit", (code) => {
+    // What it said last may not have been read yet.
+    for (;;) {
+      const last = receiveMessageOnPort(ports.own.orders)
+      if (last === undefined) break
+      programs.note(last.message)
+    }
+    programs.end()
     // Node tells of a thread that was ended by force as it does of one that failed.
     const exit: ProcessExit =
       killed && code === 1 && words === undefined
@@ -173,6 +193,7 @@ const spawn = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       yield* kill
       yield* Deferred.await(ended)
+      yield* settleWhen(() => programs.isGone(), KillTime)
       yield* settle([...stdout.reading, ...stderr.reading], OutputTime)
       yield* Scope.close(pipes, Exit.void)
       ports.own.orders.close()

@@ -61,7 +61,7 @@ exit 0
 `
 
 /** Its name in the list of processes. */
-const Name = "furrow:guardian"
+export const Name = "furrow:guardian"
 
 /** How long a guardian with nothing left to watch may take to go, in milliseconds. */
 const LeaveTime = 1000

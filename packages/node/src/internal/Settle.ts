@@ -39,3 +39,17 @@ export const settleTurns = (holds: () => boolean, turns: number): Effect.Effect<
     }
     turn()
   })
+
+/** Waits until something holds that the system does not tell of, looking again and again, at most this many milliseconds. */
+export const settleWhen = (holds: () => boolean, millis: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const end = performance.now() + millis
+    const look = () => {
+      if (!holds() && performance.now() < end) return
+      clearInterval(timer)
+      resume(Effect.void)
+    }
+    const timer = setInterval(look, 5)
+    look()
+    return Effect.sync(() => clearInterval(timer))
+  })
