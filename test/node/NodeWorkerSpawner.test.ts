@@ -97,7 +97,7 @@ describe("a thread", () => {
     "cannot have what belongs to a process, which is refused by name before anything is started",
     () =>
       Effect.gen(function* () {
-        const started = vi.fn()
+        const started = vi.fn<() => void>()
         process.on("worker", started)
         yield* Effect.addFinalizer(() => Effect.sync(() => void process.off("worker", started)))
         const all = { cwd: tmpdir(), execPath: process.execPath, uid: 1, gid: 1 }

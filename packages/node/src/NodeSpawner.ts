@@ -182,7 +182,7 @@ const spawn = Effect.fnUntraced(function* (
   if (process.platform === "win32") {
     return yield* MainModule.refuse(
       request,
-      "Actors as processes run on Linux and macOS; on Windows, use the test world"
+      "Actors as processes run on Linux and macOS; on Windows, use threads (NodeWorkerSpawner.layer) or the test world"
     )
   }
   const main = yield* MainModule.find(request)
