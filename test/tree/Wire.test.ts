@@ -15,6 +15,7 @@ import { PortalError } from "furrow/PortalError"
 import { SpawnError } from "furrow/TreeError"
 import { Fragile } from "../contract/fixtures/Fragile.ts"
 import { patience, processes } from "../contract/World.ts"
+import { start } from "../node/Program.ts"
 import { measure } from "../soak/Memory.ts"
 
 const { isGone, it, main } = processes
@@ -216,4 +217,19 @@ describe("one who is slow", () => {
       }),
     { timeout: patience(5000) }
   )
+})
+
+describe("what is told at the end of a program", () => {
+  for (const [who, args] of [
+    ["the root", []],
+    ["an actor below it", ["below"]]
+  ] as const) {
+    it(`F15 ${who} fails with an error that has 100 000 causes: it is printed as far as it can be`, () =>
+      Effect.gen(function* () {
+        const root = yield* start("../../tree/fixtures/deep.ts", args)
+        const { code, stderr } = yield* root.ended
+        expect(code).toBe(1)
+        expect(stderr).toContain("the outermost")
+      }))
+  }
 })

@@ -156,8 +156,17 @@ const DefaultHurry = 6000
 const LongestTimer = 2 ** 31 - 1
 
 const oneLine = (cause: Cause.Cause<unknown>): string => {
-  const [first = ""] = Cause.pretty(cause).split("\n", 1)
+  const [first = ""] = printed(cause).split("\n", 1)
   return first
+}
+
+/** The printer overflows if causes of causes are too many. */
+const printed = (cause: Cause.Cause<unknown>): string => {
+  try {
+    return Cause.pretty(cause)
+  } catch {
+    return String(Cause.squash(cause))
+  }
 }
 
 /** An exception that nobody caught is always told of: no program can know of it. */

@@ -10,6 +10,7 @@ import * as Logger from "effect/Logger"
 import { PlatformError } from "effect/PlatformError"
 import * as Runtime from "effect/Runtime"
 import { ActorCrashed, ForkFailed, SpawnError } from "furrow/TreeError"
+import { inspect } from "node:util"
 import { isGone } from "./Outputs.ts"
 
 /** Whether a program failed for one reason only: nobody reads its output any more. */
@@ -32,7 +33,16 @@ export const isUnread = (cause: Cause.Cause<unknown>): boolean => {
 export const report = (cause: Cause.Cause<unknown>): void => {
   if (Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))) return
   const log = Effect.logError(Cause.fromReasons(cause.reasons.flatMap(toldReasons)))
-  Effect.runFork(Effect.provideService(log, Logger.LogToStderr, true))
+  Effect.runFork(
+    Effect.provideService(log, Logger.LogToStderr, true).pipe(
+      // Causes of causes may be too many for Effect's printer, which overflows; Node's leaves some out.
+      Effect.catchDefect(() =>
+        Effect.sync(() => {
+          process.stderr.write(`${inspect(Cause.squash(cause))}\n`)
+        })
+      )
+    )
+  )
 }
 
 const errorOf = (reason: Cause.Fail<unknown> | Cause.Die): unknown =>
