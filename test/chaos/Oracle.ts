@@ -260,7 +260,10 @@ class Round {
               happening.at <= at &&
               below.includes(happening.on) &&
               happening.what !== "stopping" &&
-              (happening.fate === "dies" || happening.words === "stops in half a frame")
+              (happening.fate === "dies" ||
+                happening.words === "stops in half a frame" ||
+                // Stopped between its last step and saying that it is ready, it is given up in the end.
+                (one.told === "not started" && happening.fate === "stalls"))
           )
           if (!why) found.push(`${who} was told of a crash of its own making: ${inWords([one])}`)
         }
@@ -294,9 +297,7 @@ class Round {
         (first.words === "runs out of memory" ? MemoryTime : Overtaking) * this.seen.load
       if (second !== undefined && second.at <= first.at + overtaking) return []
       const all = flattened(told)
-      const missing = way.fallen.filter(
-        (name) => !all.some((one) => "nested" in one && "actor" in one && one.actor === name)
-      )
+      const missing = way.fallen.filter((name) => !all.some((one) => tellsOf(one, name)))
       if (missing.length > 0) {
         return [
           `${first.on} (${first.words}) did not climb to the block of ${holder}, which ended with [${inWords(told)}].`
@@ -366,6 +367,15 @@ const isError = (one: Told, name: string, message?: string): boolean =>
   one.name === name &&
   (message === undefined || one.message.startsWith(message))
 
+/** The names of Furrow's own errors: as a defect, which is what a dying finalizer makes of them, they lose their class. */
+const ours = new Set(["ActorCrashed", "ForkFailed", "SpawnError", "PortalError"])
+
+/** Whether somebody was told of the end of this actor. */
+const tellsOf = (one: Told, actor: string): boolean =>
+  one.told === "crashed" || one.told === "not started"
+    ? one.actor === actor
+    : one.told === "error" && ours.has(one.name) && one.message.includes(`/${actor}"`)
+
 /** What somebody meets who leaves early. */
 const isLeaving = (one: Told): boolean =>
   one.told === "interrupted" ||
@@ -377,6 +387,7 @@ const reasons = new Set(["Disconnected", "Cancelled", "Ended", "DeadlineExceeded
 
 /** The errors that the suite itself makes. */
 const isPlanned = (one: Told): boolean =>
+  (one.told === "error" && ours.has(one.name)) ||
   isError(one, "Refused") ||
   isError(one, "Gone") ||
   isError(one, "Planned") ||

@@ -50,7 +50,7 @@ export interface Seen {
 }
 
 /** How long the root may take for all of it on a quiet machine. */
-export const RootPatience = 25_000
+export const RootPatience = 30_000
 
 /** How long what is below a root that was killed may live on a quiet machine (S7). */
 export const GonePatience = 2000
