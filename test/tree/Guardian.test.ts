@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { vi } from "vitest"
 import { Worker } from "../contract/fixtures/Worker.ts"
 import { events } from "../contract/Watching.ts"
 import { patience, processes } from "../contract/World.ts"
@@ -81,7 +82,8 @@ const twenty: Tree["members"] = {
   d: { children: { da: {} } }
 }
 
-const long = patience(5000)
+// Whole trees have to come up, some of twenty processes.
+vi.setConfig({ testTimeout: patience(8000) })
 
 describe("a process that is killed", () => {
   it.live(
@@ -99,8 +101,7 @@ describe("a process that is killed", () => {
         expect(yield* Table.untilGone(table)).toBeLessThan(patience(2000))
         // Who could end by himself has done so.
         expect((yield* root.ended).stdout).toContain("bb has ended")
-      }),
-    long
+      })
   )
 
   it.live(
@@ -130,8 +131,7 @@ describe("a process that is killed", () => {
         expect(Table.left(others)).toHaveLength(others.length)
         kill(pid)
         yield* Table.untilGone(table)
-      }),
-    long
+      })
   )
 
   it.live(
@@ -150,8 +150,7 @@ describe("a process that is killed", () => {
         expect(new Set(tenths)).toEqual(new Set(["0", "1", "2", "5"]))
         kill(pid)
         expect(yield* Table.untilGone(table)).toBeLessThan(patience(1000))
-      }),
-    long
+      })
   )
 
   it.live("F3 takes a busy actor along at once if there is to be no grace", () =>
@@ -185,8 +184,7 @@ describe("a process that is killed", () => {
             if (turns === 0) expect(stdout).not.toContain("it runs")
           }).pipe(Effect.scoped),
         { concurrency: "unbounded", discard: true }
-      ),
-    long
+      )
   )
 })
 
@@ -250,7 +248,7 @@ describe("the number of an actor that is gone", () => {
               fileURLToPath(new URL("./fixtures/reuse.ts", import.meta.url)),
               signal
             ],
-            { encoding: "utf8", timeout: 25_000 }
+            { encoding: "utf8", timeout: patience(5000) }
           )
           expect(stdout).toBe("reused true\nstranger lives true\n")
         })
@@ -307,8 +305,7 @@ describe("a guardian", () => {
         kill(pid)
         yield* Table.untilGone(table.filter((entry) => entry.pid !== pidOf("busy")))
         expect(Table.left(table).map((entry) => entry.pid)).toEqual([pidOf("busy")])
-      }),
-    long
+      })
   )
 
   const guardians = () =>
@@ -338,25 +335,22 @@ describe("a guardian", () => {
 })
 
 describe("where there is no shell", () => {
-  it.live(
-    "F3 F4 S7 a watchdog in each actor ends it and its programs, busy or blocked",
-    () =>
-      Effect.gen(function* () {
-        const { pid, root, table } = yield* standing({
-          guard: "watchdog",
-          members: {
-            busy,
-            blocked: { does: "waits", children: { below: busy } },
-            runs: { does: "runs" },
-            well: { ends: "says so", children: { slow: { ends: "takes an hour" } } }
-          }
-        })
-        expect(table.filter(Table.isGuardian)).toEqual([])
-        kill(pid)
-        expect(yield* Table.untilGone(table)).toBeLessThan(patience(2000))
-        expect((yield* root.ended).stdout).toContain("well has ended")
-      }),
-    long
+  it.live("F3 F4 S7 a watchdog in each actor ends it and its programs, busy or blocked", () =>
+    Effect.gen(function* () {
+      const { pid, root, table } = yield* standing({
+        guard: "watchdog",
+        members: {
+          busy,
+          blocked: { does: "waits", children: { below: busy } },
+          runs: { does: "runs" },
+          well: { ends: "says so", children: { slow: { ends: "takes an hour" } } }
+        }
+      })
+      expect(table.filter(Table.isGuardian)).toEqual([])
+      kill(pid)
+      expect(yield* Table.untilGone(table)).toBeLessThan(patience(2000))
+      expect((yield* root.ended).stdout).toContain("well has ended")
+    })
   )
 
   it.live("an actor says that it has a watchdog, and ends in order with it", () =>
