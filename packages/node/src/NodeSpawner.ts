@@ -2,8 +2,8 @@
  * Actors as processes of the operating system: the `Spawner` of real programs.
  *
  * Answers for starting a process with its wire on descriptor 3, for somebody who ends it should this process be killed,
- * for what it inherits, for its output, and for a group of which nothing is left. The program is found by `main`; what is said over the wire, and how patiently an actor is
- * ended, is not known here.
+ * for what it inherits, for its output, and for a group of which nothing is left. The program is found by `main`; what is
+ * said over the wire, and how patiently an actor is ended, is not known here.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
