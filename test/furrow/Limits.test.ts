@@ -80,7 +80,11 @@ const defectOf = (how: "causes" | "fields" | "circle" | "both"): unknown => {
   if (how === "fields" || how === "both") error["fields"] = brackets(Deep)
   if (how === "causes" || how === "both") {
     let last: Error = error
+    // Their stacks would take longer than all the rest.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     for (let n = 0; n < Deep; n++) last = last.cause = new Error(`cause ${n}`)
+    Error.stackTraceLimit = stackTraceLimit
   }
   return error
 }
