@@ -65,7 +65,7 @@ const optionsOf = ({ file }: Here, plan: KnotPlan) => {
     env: { [Variables.file]: file, [Variables.name]: name, [Variables.start]: start },
     ...(start !== undefined && hurried(start)
       ? { helloTimeout: StartPatience, startTimeout: StartPatience }
-      : { startTimeout: "15 seconds" }),
+      : { startTimeout: 15_000 }),
     ...(harm?.harm === "runs out of memory" ? { memory: 80 } : {})
   } as const
 }
