@@ -168,7 +168,8 @@ it.live(
         expect(signal ?? code).toBe(signal === null ? 143 : "SIGTERM")
         yield* untilNone(`furrow:root/${name}`)
       }
-    })
+    }),
+  patience(5000)
 )
 
 it.live("S8 F24 a signal while an actor is being started ends that actor, too", () =>
