@@ -346,7 +346,8 @@ export default (world: World): void => {
               Effect.gen(function* () {
                 const worker = yield* spawn("victim", { file: observer.file })
                 yield* Nursery.fork(Effect.onExit(worker.client.Hang(), note))
-                yield* Nursery.fork(Effect.onExit(Stream.runDrain(worker.client.Ticks()), note))
+                // One that has an item in hand is cancelled by whoever was told first.
+                yield* Nursery.fork(Effect.onExit(Stream.runDrain(worker.client.Silence()), note))
                 yield* observer.until("victim hangs")
                 yield* Effect.forkDetach(
                   Effect.andThen(
