@@ -1,5 +1,5 @@
 /**
- * The long soak: `pnpm soak [--quick]`. 300 000 dialogs on one connection, 2 000 actors, a stream of 10 million items;
+ * The long soak: `pnpm soak [--quick] [--only dialogs]`. 300 000 dialogs on one connection, 2 000 actors, a stream of 10 million items;
  * then a table of what each end held before and after, and an exit code that says whether that was the same.
  */
 import * as NodeActor from "@furrow/node/NodeActor"
@@ -9,7 +9,7 @@ import { actors, dialogs, items } from "./Soak.ts"
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== "--"),
-  options: { quick: { type: "boolean" } }
+  options: { quick: { type: "boolean" }, only: { type: "string" } }
 })
 
 /** What a process may hold more after it, in bytes. */
@@ -36,6 +36,7 @@ NodeActor.runMain(
       [items, "items", 10_000_000, 200_000],
       [actors, "actors", 2000, 20]
     ] as const) {
+      if (values.only !== undefined && values.only !== what) continue
       const count = values.quick === true ? quick : long
       const soaked = yield* soak(count, progress(what, count))
       for (const end of ["parent", "child"] as const) {
