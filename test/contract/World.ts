@@ -69,7 +69,11 @@ export interface World {
   /** Tests that need what not every world can do. */
   readonly needing: (...needs: ReadonlyArray<Ability>) => { readonly it: It }
   /** Where a fixture's actor is started from, and how long that may take on a machine that is busy. */
-  readonly main: { readonly main?: URL; readonly helloTimeout?: number }
+  readonly main: {
+    readonly main?: URL
+    readonly helloTimeout?: number
+    readonly startTimeout?: number
+  }
   /** The text of a module that says something over its wire, which is no hello; where there are modules. */
   readonly babbler?: string | undefined
   /** Lets time pass: the test clock moves; in the real worlds time passes by itself. */
@@ -98,7 +102,8 @@ export const patience = (millis: number): number => millis * 10 + 5000
 
 const started = {
   main: new URL("./children.main.ts", import.meta.url),
-  helloTimeout: patience(5500)
+  helloTimeout: patience(5500),
+  startTimeout: patience(5500)
 }
 
 /** What fibers of one process can do, when the test owns the time. */

@@ -47,3 +47,5 @@ it("EX-1 examples/08-test-with-testclock passes as it says", async () => {
   expect(lines).toEqual(expect.arrayContaining([...stdout]))
   expect({ ...ran, stdout: [] }).toEqual({ stdout: [], code: 0, stderr: "", left: [] })
 })
+
+it("EX-1 examples/09-threads prints what it says", () => check("examples/09-threads.ts"))

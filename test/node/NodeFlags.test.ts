@@ -1,5 +1,6 @@
 /** Which of this process's flags a child inherits. */
 import { describe, expect, it } from "@effect/vitest"
+import { Worker } from "node:worker_threads"
 import {
   identityFlag,
   inheritedExecArgv,
@@ -62,6 +63,15 @@ describe("execArgv", () => {
       "--trace-warnings"
     ])
   })
+})
+
+describe("a thread of a process that was given a user", () => {
+  it("leaves the user as it is", () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker("", { eval: true, execArgv: identityFlag(1, 2) })
+      worker.on("error", reject)
+      worker.on("exit", () => resolve())
+    }))
 })
 
 describe("NODE_OPTIONS", () => {

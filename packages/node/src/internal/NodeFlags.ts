@@ -51,9 +51,12 @@ export const titleFlag = (title: string): string => `--title=${title.replaceAll(
 export const identityFlag = (uid: number | undefined, gid: number | undefined): Array<string> => {
   if (uid === undefined && gid === undefined) return []
   const code = [
+    // A thread of such a process inherits the flag, and must not change it again.
+    'import { isMainThread } from "node:worker_threads"; if (isMainThread) {',
     "try { process.setgroups([]) } catch {}",
     gid === undefined ? "" : `process.setgid(${gid});`,
-    uid === undefined ? "" : `process.setuid(${uid});`
+    uid === undefined ? "" : `process.setuid(${uid});`,
+    "}"
   ].join("")
   return [`--import=${IdentityMark}${encodeURIComponent(code)}`]
 }
