@@ -181,7 +181,7 @@ const suite = <Address>({ address, name, plain, transport }: Kind<Address>) => {
       })
     )
 
-    it.live("an address has one listener, and has none when that is closed", () =>
+    it.live("TPT-2 an address has one listener, and has none when that is closed", () =>
       Effect.gen(function* () {
         const taken = yield* Effect.scoped(
           Effect.gen(function* () {
