@@ -325,6 +325,7 @@ describe("programs of a thread", () => {
     it.live(`F4 are gone with it, with their groups, when ${how}`, () =>
       Effect.gen(function* () {
         let programs: ReadonlyArray<number> = []
+        yield* Effect.addFinalizer(() => Effect.sync(() => programs.forEach(killGroup)))
         yield* Effect.exit(
           Nursery.run(
             Effect.gen(function* () {
@@ -342,13 +343,18 @@ describe("programs of a thread", () => {
           )
         )
         expect(programs.map(lives)).toEqual([false, false, false])
-      }).pipe(world)
+      }).pipe(Effect.scoped, world)
     )
   }
 
   it.live("F4 one that shares the group of the process is ended alone", () =>
     Effect.gen(function* () {
       let program = 0
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          if (program > 0 && isAlive(program)) process.kill(program, "SIGKILL")
+        })
+      )
       yield* Effect.exit(
         inBlock(({ ask }) =>
           Effect.gen(function* () {
@@ -360,7 +366,7 @@ describe("programs of a thread", () => {
       )
       expect(program).toBeGreaterThan(0)
       expect(isAlive(program)).toBe(false)
-    })
+    }).pipe(Effect.scoped)
   )
 
   it.live("F3 are gone when the process is killed, also those of a busy thread", () =>
