@@ -1,74 +1,7 @@
 /**
- * Faults with real processes, whose sockets are cut at either end.
+ * Faults with real processes.
  */
-import * as Deferred from "effect/Deferred"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as Socket from "effect/socket/Socket"
-import { Spawner } from "furrow/Spawner"
-import suite from "../../contract/Faults.suite.ts"
+import suite from "../../contract/Cutting.ts"
 import { processes } from "../../contract/World.ts"
 
-/** How this process's end of the wire to a child is cut, by the child's pid. */
-const cuts = new Map<number | undefined, () => void>()
-
-const cutError = new Socket.SocketError({
-  reason: new Socket.SocketCloseError({ code: 1006, closeReason: "cut at this end" })
-})
-
-/** The same socket until it is cut; then nothing is read or written any more. */
-const cuttable = (socket: Socket.Socket) => {
-  const cut = Deferred.makeUnsafe<never, Socket.SocketError>()
-  const isCut = () => Deferred.isDoneUnsafe(cut)
-  return {
-    cut: () => void Deferred.doneUnsafe(cut, Exit.fail(cutError)),
-    socket: Socket.make({
-      reader: Effect.map(socket.reader, (reader) => ({
-        ...reader,
-        pull: Effect.raceFirst(reader.pull, Deferred.await(cut))
-      })),
-      writer: Effect.map(socket.writer, (writer) => ({
-        ...writer,
-        write: (chunk) =>
-          Effect.suspend(() => (isCut() ? Effect.fail(cutError) : writer.write(chunk)))
-      }))
-    })
-  }
-}
-
-const cutting = Layer.effect(
-  Spawner,
-  Effect.map(Spawner, (spawner) =>
-    Spawner.of({
-      spawn: (request) =>
-        Effect.flatMap(spawner.spawn(request), (spawned) => {
-          const { cut, socket } = cuttable(spawned.socket)
-          cuts.set(spawned.pid, cut)
-          return Effect.as(
-            Effect.addFinalizer(() => Effect.sync(() => cuts.delete(spawned.pid))),
-            { ...spawned, socket }
-          )
-        })
-    })
-  )
-)
-
-const world = {
-  ...processes,
-  it: (...[name, effect, options]: Parameters<typeof processes.it>) =>
-    processes.it(name, () => Effect.provide(effect(), cutting), options)
-}
-
-suite(world, [
-  { name: "the parent's end", run: ({ pid }) => Effect.sync(() => cuts.get(pid)?.()) },
-  { name: "the child's end", run: ({ client }) => client.Sever() },
-  {
-    name: "the parent's end, then the child's",
-    run: ({ client, pid }) =>
-      Effect.andThen(
-        Effect.forkDetach(Effect.exit(client.Sever()), { startImmediately: true }),
-        Effect.sync(() => cuts.get(pid)?.())
-      )
-  }
-])
+suite(processes)
