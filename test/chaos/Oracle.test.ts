@@ -121,10 +121,24 @@ it("a socket that is left, and a warning of Node in the root, are violations", (
 it("a root that does not end, or with another code than its block, is a violation", () => {
   expect(judge(well, { exit: undefined })).toContain("had not ended")
   expect(judge(well, { exit: { code: 1, signal: null } })).toContain("with code 1")
-  const blow = at(300, "observer", { note: "blow", on: Root, signal: "SIGTERM" })
-  const cancelled = [...started, asked, answered(8), blow, ...ended, over({ told: "interrupted" })]
+  const blow = { note: "blow", on: Root, signal: "SIGTERM" } as const
+  const cancelled = [
+    ...started,
+    asked,
+    answered(8),
+    at(300, "observer", blow),
+    ...ended,
+    over({ told: "interrupted" })
+  ]
   expect(judge(cancelled, { exit: { code: 143, signal: null } })).toBe("")
   expect(judge(cancelled, { exit: { code: 0, signal: null } })).toContain("SIGTERM")
+  // The signal came when the block was ending by itself, or had ended.
+  const crashed = [...started, harm("a"), at(300, "observer", blow), over(crash("a"))]
+  expect(judge(crashed, { exit: { code: 1, signal: null } })).toBe("")
+  expect(judge([...well, at(650, "observer", blow)], { exit: { code: 0, signal: null } })).toBe("")
+  const both = [...started, harm("a"), at(300, "observer", blow)]
+  const told = over({ told: "interrupted" }, crash("a"))
+  expect(judge([...both, told], { exit: { code: 1, signal: null } })).toContain("SIGTERM")
 })
 
 it("an act that never ended is a violation", () => {

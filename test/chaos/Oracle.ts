@@ -125,21 +125,21 @@ class Round {
       .split("\n")
       .filter((line) => /^\(node:\d+\) (?!ExperimentalWarning)\w*Warning/.test(line))
       .map((line) => `The root was warned: ${line}`)
-    if (blow !== undefined && (over === undefined || blow.at < over.at)) {
-      const codes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
-      const expected = codes[blow.signal]
-      if (expected !== undefined && exit.code !== expected)
-        found.push(`The root got ${blow.signal} and ended with ${exitInWords(exit)}.`)
-      return found
+    const isTold = over !== undefined && exit.code === codeOf(over.told)
+    if (blow === undefined) {
+      return isTold
+        ? found
+        : [
+            ...found,
+            `The root ended with ${exitInWords(exit)}, and its block with [${over === undefined ? "nothing" : inWords(over.told)}].`
+          ]
     }
-    if (over === undefined)
-      return [...found, `The root ended with ${exitInWords(exit)}, by nothing.`]
-    const failed = over.told.some(({ told }) => told !== "interrupted")
-    const expected = failed ? 1 : over.told.length > 0 ? 130 : 0
-    if (blow === undefined && exit.code !== expected) {
-      found.push(
-        `The root's block ended with [${inWords(over.told)}], and the root with ${exitInWords(exit)}.`
-      )
+    const expected = codes[blow.signal]
+    // It may have been ending by itself when the signal came; then that did not interrupt its block.
+    const overtaken =
+      isTold && (blow.at > over.at || over.told.every(({ told }) => told !== "interrupted"))
+    if (expected !== undefined && exit.code !== expected && !overtaken) {
+      found.push(`The root got ${blow.signal} and ended with ${exitInWords(exit)}.`)
     }
     return found
   }
@@ -356,6 +356,20 @@ const isGuardian = ({ command }: Entry): boolean =>
 
 const exitInWords = ({ code, signal }: NonNullable<Seen["exit"]>): string =>
   signal === null ? `code ${code}` : signal
+
+/** The exit code of a root that was interrupted by itself. */
+const InterruptedCode = 130
+
+/** The exit codes of a root that was told to end by a signal. */
+const codes: Readonly<Record<string, number>> = {
+  SIGINT: InterruptedCode,
+  SIGTERM: 143,
+  SIGHUP: 129
+}
+
+/** The exit code of a root whose block ended so by itself. */
+const codeOf = (told: ReadonlyArray<Told>): number =>
+  told.length === 0 ? 0 : told.every((one) => one.told === "interrupted") ? InterruptedCode : 1
 
 /** What ends a process at once. */
 const sudden = new Set(["SIGKILL", "SIGSEGV", "SIGABRT", "exits", "severs its wire"])
