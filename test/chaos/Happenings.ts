@@ -6,7 +6,7 @@
  * happened. Judging is `Oracle`'s.
  */
 import type { Note } from "./Journal.ts"
-import { fateOf, fateOfBlow, Harm, hurried, placed, Root } from "./Plan.ts"
+import { blockOf, fateOf, fateOfBlow, Harm, hurried, placed, Root } from "./Plan.ts"
 import type { Fate, Plan } from "./Plan.ts"
 
 /** Something that disturbs others. */
@@ -60,6 +60,16 @@ export const happenings = (plan: Plan, notes: ReadonlyArray<Note>): ReadonlyArra
         const start = placed(plan).find(({ knot }) => knot.name === note.knot)?.knot.start
         return late && start !== undefined && hurried(start) && !noted.has(note.knot)
           ? [{ at, on: note.knot, what: "start", fate: "dies", words: start }]
+          : []
+      }
+      case "done": {
+        // What a callee fails with while its caller is interrupted is a failure of the caller's fiber, which nothing in
+        // it can catch; here that fiber is a fork of its actor.
+        const uncaught =
+          note.told.some(({ told }) => told === "interrupted") &&
+          note.told.some(({ told }) => told !== "interrupted")
+        return uncaught && who !== Root && blockOf(plan, who)?.climbs === true
+          ? [{ at, on: who, what: "fault", fate: "dies", words: `its act #${note.act} failed` }]
           : []
       }
       case "stopping":

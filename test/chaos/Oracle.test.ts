@@ -196,3 +196,31 @@ it("what a last finalizer died of is told, unless its actor was not let to say i
   const killed = at(550, "a", { note: "stage", knot: "b", stage: "killed" })
   expect(judge([...notes, killed, over()])).toBe("")
 })
+
+it("what a callee fails with while its caller is interrupted fails its caller's fork, and climbs", () => {
+  const asking: Plan = {
+    ...plan,
+    root: block({
+      climbs: false,
+      knots: [
+        knot("a", {
+          block: block({
+            acts: [{ act: "call", after: 0, on: "parent", operation: { do: "die", n: 3 } }]
+          })
+        })
+      ],
+      end: { how: "returns", after: 500 }
+    })
+  }
+  const bug: Told = { told: "error", name: "Error", message: "bug 3" }
+  const notes = (...told: ReadonlyArray<Told>) => [
+    at(0, Root, { note: "ready" }),
+    at(499, "a", { note: "begun", act: 0 }),
+    ending,
+    at(510, "a", { note: "done", act: 0, told }),
+    at(520, "a", { note: "exits", code: 1 }),
+    over(crash("a", { told: "fork failed", nested: [bug] }))
+  ]
+  expect(violations(asking, seen(notes({ told: "interrupted" }, bug)))).toEqual([])
+  expect(violations(asking, seen(notes(bug))).join("\n")).toContain("of its own making")
+})
