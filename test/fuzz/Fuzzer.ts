@@ -79,7 +79,7 @@ const endOf = (peer: RawPeer.RawPeer): Effect.Effect<string> =>
     if (!peer.session.isOver) return "alive"
     const end = yield* peer.session.end
     yield* settle
-    if (peer.session.dialogs > 0) yield* found(`${peer.session.dialogs} dialogs are left`)
+    if (peer.session.dialogs > 0) return yield* found(`${peer.session.dialogs} dialogs are left`)
     if (end._tag === "Lost") return yield* found(`the session failed: ${end.detail}`)
     return end._tag === "Violation" ? end.violation.rule : end._tag
   })
@@ -152,7 +152,8 @@ export const fuzz = (options: FuzzOptions): Effect.Effect<Tally, unknown> => {
     // What was found may be what keeps the rest from ending.
     const closing = yield* Effect.forkDetach(Scope.close(scope, exit))
     const closed = yield* Effect.timeoutOption(Fiber.await(closing), options.patience)
-    if (Exit.isSuccess(exit) && Option.isNone(closed)) yield* found("the server does not end")
+    if (Exit.isSuccess(exit) && Option.isNone(closed))
+      return yield* found("the server does not end")
     return yield* exit
   }).pipe(
     Effect.provideService(Codec.Codecs, [counting]),
@@ -192,7 +193,7 @@ const run = ({ codec, frames, onProgress, patience, seed }: FuzzOptions, taken: 
       connections++
       ends[end] = (ends[end] ?? 0) + 1
       const answer = yield* inTime("a neighbour gets no answer", neighbour.client.Echo(connections))
-      if (answer !== connections) yield* found("a neighbour gets a wrong answer")
+      if (answer !== connections) return yield* found("a neighbour gets a wrong answer")
       if (before === undefined && taken() >= frames / 10) before = held()
       if (taken() - told >= 100_000) onProgress?.((told = taken()))
     }).pipe(

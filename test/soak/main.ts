@@ -60,6 +60,6 @@ NodeActor.runMain(
       }
     }
     console.table(rows)
-    if (leaks > 0) yield* Effect.fail(new Error("Something is left: see the table."))
+    if (leaks > 0) return yield* Effect.fail(new Error("Something is left: see the table."))
   })
 )
