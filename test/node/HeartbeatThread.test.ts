@@ -15,7 +15,8 @@ interface Beating {
   readonly order: (order: Order) => void
   /** What it has told, so far. */
   readonly told: ReadonlyArray<Report>
-  readonly until: (found: () => boolean) => Effect.Effect<void>
+  /** The links that it has said to be lost. */
+  readonly lost: () => ReadonlyArray<Report>
 }
 
 /** Waits until something holds, an event loop's turn at a time; the test's own timeout is the bound. */
@@ -32,8 +33,8 @@ const beating: Effect.Effect<Beating, never, Scope.Scope> = Effect.acquireReleas
     run(port2, Net)
     return {
       told,
+      lost: () => told.filter((report) => report.told === "lost"),
       order: (order: Order) => port1.postMessage(order),
-      until,
       close: () => port1.close()
     }
   }),
@@ -89,7 +90,14 @@ const say = (port: number, first: Uint8Array): Effect.Effect<Peer, never, Scope.
 /** The other end of the link with this key. */
 const dial = (port: number, key: string) => say(port, Link.encode({ _tag: "Heartbeat", key }))
 
-const guard = { do: "guard", link: 1, key: "key", interval: 20, dial: undefined } as const
+const guard = {
+  do: "guard",
+  link: 1,
+  key: "key",
+  interval: 20,
+  first: 60_000,
+  dial: undefined
+} as const
 
 it.live("a ping is answered at once, and whoever asks is heard", () =>
   Effect.gen(function* () {
@@ -99,8 +107,9 @@ it.live("a ping is answered at once, and whoever asks is heard", () =>
     const peer = yield* dial(port, "key")
     peer.net.write(frame("Ping"))
     peer.net.write(frame("Ping"))
-    yield* until(() => peer.heard.length === 2)
-    expect(peer.heard).toEqual(["Pong", "Pong"])
+    yield* until(() => peer.heard.filter((frame) => frame === "Pong").length === 2)
+    expect(peer.heard.filter((frame) => frame === "Pong")).toEqual(["Pong", "Pong"])
+    expect(thread.told.slice(1)).toStrictEqual([{ told: "heard", link: 1 }])
   })
 )
 
@@ -111,9 +120,26 @@ it.live("silence for as long as the bound is told once, and ends the connection"
     thread.order({ ...guard, bound: 100 })
     const peer = yield* dial(port, "key")
     yield* until(() => peer.net.closed)
-    yield* until(() => thread.told.length === 2)
-    expect(thread.told[1]).toStrictEqual({ told: "lost", link: 1 })
+    yield* until(() => thread.lost().length === 1)
+    expect(thread.lost()[0]).toStrictEqual({ told: "lost", link: 1, silent: 100 })
     assert(peer.heard.includes("Ping"))
+  })
+)
+
+it.live("the first sign of life has its own time", () =>
+  Effect.gen(function* () {
+    const thread = yield* beating
+    const port = yield* listening(thread)
+    const begun = performance.now()
+    thread.order({ ...guard, bound: 50, first: 300 })
+    yield* until(() => thread.lost().length === 1)
+    expect(thread.lost()[0]).toStrictEqual({ told: "lost", link: 1, silent: 300 })
+    expect(performance.now() - begun).toBeGreaterThan(290)
+
+    thread.order({ ...guard, bound: 50, first: 60_000 })
+    yield* dial(port, "key")
+    yield* until(() => thread.lost().length === 2)
+    expect(thread.lost()[1]).toStrictEqual({ told: "lost", link: 1, silent: 50 })
   })
 )
 
@@ -130,10 +156,10 @@ it.live("F23 after a pause of many bounds it looks once, and waits in full again
     yield* until(() => peer.heard.length > before)
     // A hundred looks were missed.
     expect(peer.heard.length - before).toBeLessThan(20)
-    expect(thread.told).toHaveLength(1)
+    expect(thread.lost()).toEqual([])
     peer.net.write(frame("Pong"))
-    yield* until(() => thread.told.length === 2)
-    expect(thread.told[1]).toStrictEqual({ told: "lost", link: 1 })
+    yield* until(() => thread.lost().length === 1)
+    expect(thread.lost()[0]).toStrictEqual({ told: "lost", link: 1, silent: 400 })
   })
 )
 

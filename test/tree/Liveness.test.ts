@@ -12,7 +12,6 @@ import { patience } from "../contract/World.ts"
 import { start } from "../node/Program.ts"
 import type { Program } from "../node/Program.ts"
 import { call } from "./Linked.ts"
-import * as Relay from "./Relay.ts"
 
 const linking = "../../tree/fixtures/linking.ts"
 
@@ -35,6 +34,20 @@ const dialling = (at: string, own = bound) =>
     const program = yield* start(linking, ["dial", at, String(interval), String(own)])
     yield* program.until("stdout", /linked/)
     return program
+  })
+
+/** A relay in a process of its own: this one has other things to do than to forward heartbeats. */
+const relaying = (target: number) =>
+  Effect.gen(function* () {
+    const relay = yield* start("../../tree/fixtures/relaying.ts", [String(target)])
+    const [, port] = yield* relay.until("stdout", /at (\d+)/)
+    return {
+      port: Number(port),
+      silence: (after: number) =>
+        Effect.callback<void>((resume) => {
+          relay.process.stdin.write(`${after}\n`, () => resume(Effect.void))
+        })
+    }
   })
 
 /** Whether a program's link still answers. */
@@ -73,11 +86,8 @@ describe("links over TCP", () => {
   it.live("F11 a link that falls silent is lost at both ends within their bounds", () =>
     Effect.gen(function* () {
       const { port, program } = yield* listening()
-      const relay = yield* Relay.make(port)
-      yield* loses(
-        relay.port,
-        Effect.sync(() => relay.silence())
-      )
+      const relay = yield* relaying(port)
+      yield* loses(relay.port, relay.silence(0))
       const [, end] = yield* program.until("stdout", /ended (.*)\n/)
       expect(JSON.parse(end!)).toMatchObject({ _tag: "Lost", detail: lost.detail })
     })
@@ -86,10 +96,10 @@ describe("links over TCP", () => {
   it.live("F11 FLT-11 one that falls silent in the middle of a frame is lost as well", () =>
     Effect.gen(function* () {
       const { port } = yield* listening()
-      const relay = yield* Relay.make(port)
+      const relay = yield* relaying(port)
       const { client } = yield* Effect.flatMap(tcp.dial({ port: relay.port }), call)
       expect(yield* client.Echo({ text: "here" })).toBe("here")
-      relay.silence(60_000)
+      yield* relay.silence(60_000)
       const error = yield* Effect.flip(client.Echo({ text: "x".repeat(100_000) }))
       assert(error instanceof PortalError)
       expect(error.reason).toMatchObject(lost)

@@ -11,8 +11,8 @@ import type { AddressInfo, Server, Socket } from "node:net"
 /** See the module. */
 export interface Relay {
   readonly port: number
-  /** Falls silent; `after` so many bytes to the one who dialled, by default at once. */
-  readonly silence: (after?: number) => void
+  /** Falls silent, after so many bytes to the one who dialled. */
+  readonly silence: (after: number) => void
 }
 
 /** A relay in front of a port of this machine, until the scope is closed. */
@@ -83,7 +83,7 @@ export const make = (target: number): Effect.Effect<Relay, never, Scope.Scope> =
         resume(
           Effect.succeed({
             port: portOf(server),
-            silence: (after = 0) => {
+            silence: (after) => {
               left = after
             },
             close: () => {

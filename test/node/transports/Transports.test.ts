@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import { Link } from "furrow/protocol"
 import type { Listener, Transport, TransportError } from "furrow/Transport"
 import { spawnSync } from "node:child_process"
 import {
@@ -488,6 +489,30 @@ describe("addresses of TCP", () => {
       const failed = yield* taken.listen({ port: 0 }).pipe(Effect.flip, Effect.scoped)
       expect(failed.reason).toMatchObject({ _tag: "AddressInUse" })
       expect(failed.message).toContain("(its heartbeats)")
+    })
+  )
+
+  it.live("a link whose heartbeats cannot be reached is none", () =>
+    Effect.gen(function* () {
+      const { address } = yield* Effect.scoped(TcpTransport.make().listen({ port: 0 }))
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer((net) => {
+            const heartbeat = { key: "key", port: address.port }
+            net.on("error", () => {}).write(Link.encode({ _tag: "Link", heartbeat }))
+            net.resume()
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const bound = server.address()
+      assert(bound !== null && typeof bound === "object")
+      const failed = yield* TcpTransport.make({ timeout: "300 millis" })
+        .dial({ port: bound.port })
+        .pipe(Effect.flip, Effect.scoped)
+      expect(failed.reason).toMatchObject({ _tag: "TimedOut", waited: 300 })
+      expect(failed.message).toContain("(its heartbeats) has not answered within 300 ms")
     })
   )
 

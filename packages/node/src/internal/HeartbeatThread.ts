@@ -23,6 +23,8 @@ export type Order =
       readonly interval: number
       /** Milliseconds of silence after which the link is lost. */
       readonly bound: number
+      /** Milliseconds to wait for the first sign of life: the other end may have to start its thread. */
+      readonly first: number
       /** Where to connect; without it, the other end does. */
       readonly dial: Place | undefined
     }
@@ -37,13 +39,18 @@ export type Report =
       readonly code: string | undefined
       readonly message: string
     }
-  | { readonly told: "lost"; readonly link: number }
+  /** The first sign of life has come. */
+  | { readonly told: "heard"; readonly link: number }
+  /** Nothing was heard for so many milliseconds. */
+  | { readonly told: "lost"; readonly link: number; readonly silent: number }
 
 /** The thread's whole program. */
 export const run = (parent: MessagePort, net: typeof Net): void => {
   interface Guarded {
     readonly order: Extract<Order, { do: "guard" }>
     socket: Net.Socket | undefined
+    /** Whether there was a sign of life; until then, silence may last longer. */
+    known: boolean
     /** When the other end was heard, and when the next look is due, in milliseconds of the monotonic clock. */
     heard: number
     due: number
@@ -52,8 +59,10 @@ export const run = (parent: MessagePort, net: typeof Net): void => {
 
   /** The longest frame, and the most that may wait to be written, in bytes. */
   const limit = 4096
+  /** How long until the next try of an end that has not been heard yet, in milliseconds. */
+  const haste = 100
   /** How long a stranger has to say what it has come for, in milliseconds. */
-  const patience = 10_000
+  const strangerTime = 10_000
 
   const framed = (frame: { readonly _tag: string; readonly key?: string }): Buffer => {
     const body = Buffer.from(`${JSON.stringify(frame)}\n`)
@@ -107,6 +116,10 @@ export const run = (parent: MessagePort, net: typeof Net): void => {
 
   const hear = (link: Guarded, socket: Net.Socket, frame: { _tag?: string }): void => {
     link.heard = performance.now()
+    if (!link.known) {
+      link.known = true
+      tell({ told: "heard", link: link.order.link })
+    }
     if (frame._tag === "Ping") say(socket, pong)
   }
 
@@ -124,31 +137,36 @@ export const run = (parent: MessagePort, net: typeof Net): void => {
     link.socket?.destroy()
   }
 
+  const patienceFor = ({ known, order: { bound, first } }: Guarded): number =>
+    known ? bound : first
+
   const look = (link: Guarded): void => {
-    const { bound, dial, interval, link: id } = link.order
+    const { dial, interval, link: id } = link.order
     const now = performance.now()
     // Whoever looks so late was suspended, and has heard nobody because of that: it asks again, and waits in full.
     if (now - link.due > interval) link.heard = now
-    if (now - link.heard >= bound) {
+    if (now - link.heard >= patienceFor(link)) {
       // What has arrived by now is read before this runs.
       setImmediate(() => {
         if (!guarded.has(id)) return
-        if (performance.now() - link.heard < bound) return look(link)
+        const silent = patienceFor(link)
+        if (performance.now() - link.heard < silent) return look(link)
         drop(link)
-        tell({ told: "lost", link: id })
+        tell({ told: "lost", link: id, silent })
       })
       return
     }
     if (link.socket === undefined && dial !== undefined) reach(link, dial)
     if (link.socket !== undefined) say(link.socket, ping)
-    const wait = Math.min(interval, link.heard + bound - now)
+    const next = link.known ? interval : Math.min(interval, haste)
+    const wait = Math.min(next, link.heard + patienceFor(link) - now)
     link.due = now + wait
     link.timer = setTimeout(look, wait, link)
   }
 
   const serve = (socket: Net.Socket): void => {
     let link: Guarded | undefined
-    const timer = setTimeout(() => socket.destroy(), patience)
+    const timer = setTimeout(() => socket.destroy(), strangerTime)
     socket.on("close", () => clearTimeout(timer))
     listen(socket, (frame) => {
       if (link === undefined) {
@@ -156,6 +174,8 @@ export const run = (parent: MessagePort, net: typeof Net): void => {
         if (link === undefined) return void socket.destroy()
         clearTimeout(timer)
         join(link, socket)
+        // Whatever this end does next, the other has heard of it.
+        say(socket, ping)
       }
       hear(link, socket, frame)
     })
@@ -186,7 +206,14 @@ export const run = (parent: MessagePort, net: typeof Net): void => {
       }
       case "guard": {
         const now = performance.now()
-        const link: Guarded = { order, socket: undefined, heard: now, due: now, timer: undefined }
+        const link: Guarded = {
+          order,
+          socket: undefined,
+          known: false,
+          heard: now,
+          due: now,
+          timer: undefined
+        }
         guarded.set(order.link, link)
         if (order.dial === undefined) expected.set(order.key, link)
         return look(link)

@@ -25,8 +25,12 @@ export interface Guard {
   readonly interval: number
   /** Milliseconds of silence after which the link is lost. */
   readonly bound: number
+  /** Milliseconds to wait for the first sign of life. */
+  readonly first: number
   /** Where to connect; without it, the other end does. */
   readonly dial: Place | undefined
+  /** Called, once, at the first sign of life. */
+  readonly onHeard: () => void
   /** Called, once, when nothing was heard for as long as the bound. */
   readonly onLost: (why: string) => void
 }
@@ -88,12 +92,12 @@ class Thread {
   }
 
   guard(guard: Guard): Effect.Effect<void, never, Scope.Scope> {
-    const { bound, dial, interval, key } = guard
+    const { bound, dial, first, interval, key } = guard
     const link = ++this.last
     return Effect.acquireRelease(
       Effect.sync(() => {
         this.guards.set(link, guard)
-        this.order({ do: "guard", link, key, interval, bound, dial })
+        this.order({ do: "guard", link, key, interval, bound, first, dial })
         if (this.ended) this.onExit()
       }),
       () =>
@@ -108,10 +112,11 @@ class Thread {
   }
 
   private onReport(report: Report): void {
+    if (report.told === "heard") return this.guards.get(report.link)?.onHeard()
     if (report.told === "lost") {
       const guard = this.guards.get(report.link)
       this.guards.delete(report.link)
-      return guard?.onLost(`no sign of life for ${guard.bound / 1000} s`)
+      return guard?.onLost(`no sign of life for ${report.silent / 1000} s`)
     }
     const told = this.listening.get(report.listener)
     this.listening.delete(report.listener)

@@ -4,8 +4,10 @@
  * Answers for the first frame of a link, for its heartbeats, for connections that belong to somebody from their first
  * moment on, and for errors by their reason. What an address is, and whether it may be used, is the transport's.
  */
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
@@ -50,6 +52,9 @@ export const fail = (
 ): Effect.Effect<never, Transport.TransportError> =>
   Effect.fail(new Transport.TransportError({ address, reason }))
 
+/** The second connection of a link, as it is shown to people. */
+const heartbeatsOf = (address: string): string => `${address} (its heartbeats)`
+
 /** What the system's word means. */
 export const reasonOf = (error: {
   readonly code?: string | undefined
@@ -73,6 +78,29 @@ export const reasonOf = (error: {
       })
   }
 }
+
+/**
+ * Guards a link from before the two ends can know of its second connection, and waits for that: a link is there when
+ * both are. `false` if it was not there in time.
+ */
+const lives = (
+  end: NetEnd.NetEnd,
+  guard: Omit<Heartbeats.Guard, "onHeard" | "onLost">,
+  begin: Effect.Effect<void>
+): Effect.Effect<boolean, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const known = Deferred.makeUnsafe<boolean>()
+    yield* Heartbeats.guard({
+      ...guard,
+      onHeard: () => Deferred.doneUnsafe(known, Exit.succeed(true)),
+      onLost: (why) => {
+        Deferred.doneUnsafe(known, Exit.succeed(false))
+        end.lose(why)
+      }
+    })
+    yield* begin
+    return yield* Deferred.await(known)
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Listening
@@ -153,7 +181,7 @@ export const listen = <Address>({
         : {
             ...heartbeat.patience,
             port: yield* Heartbeats.listen(heartbeat.placeOf(address)).pipe(
-              Effect.catch((error) => fail(`${shown} (its heartbeats)`, reasonOf(error)))
+              Effect.catch((error) => fail(heartbeatsOf(shown), reasonOf(error)))
             )
           }
 
@@ -165,13 +193,15 @@ export const listen = <Address>({
         const end = yield* NetEnd.make(() => net, { linger: true })
         waiting.delete(net)
         const key = randomUUID()
-        if (beating !== undefined) {
-          const { bound, interval } = beating
-          yield* Heartbeats.guard({ key, interval, bound, dial: undefined, onLost: end.lose })
-        }
         const writer = yield* end.socket.writer
         // Whoever takes no more bytes is told of by the reader.
-        yield* Effect.ignore(writer.write(Link.encode(linkOf(key, beating))))
+        const greet = Effect.ignore(writer.write(Link.encode(linkOf(key, beating))))
+        if (beating === undefined) yield* greet
+        else {
+          const { bound, interval } = beating
+          const guard = { key, interval, bound, first: timeout, dial: undefined }
+          if (!(yield* lives(end, guard, greet))) return
+        }
         return yield* handler(end.socket)
       }).pipe(
         Effect.scoped,
@@ -270,12 +300,15 @@ export const dial = ({
       })
     )
     if (heartbeat !== undefined) {
-      yield* Heartbeats.guard({
+      const guard = {
         ...(patience ?? patient),
+        first: timeout,
         key: heartbeat.key,
-        dial: heartbeatPlace(end.net, heartbeat.port),
-        onLost: end.lose
-      })
+        dial: heartbeatPlace(end.net, heartbeat.port)
+      }
+      if (!(yield* lives(end, guard, Effect.void))) {
+        return yield* fail(heartbeatsOf(shown), new Transport.TimedOut({ waited: timeout }))
+      }
     } else if (patience !== undefined) {
       return yield* fail(
         shown,
