@@ -70,6 +70,7 @@ const seen = (notes: ReadonlyArray<Note>, given: Partial<Seen> = {}): Seen => ({
   atEnd: [],
   left: [],
   goneAfter: 0,
+  last: [],
   sockets: [],
   processes: 3,
   load: 1,

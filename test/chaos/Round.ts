@@ -41,6 +41,8 @@ export interface Seen {
   readonly left: ReadonlyArray<Entry>
   /** How long after the root the last of them was gone. */
   readonly goneAfter: number
+  /** Who they were that were gone last. */
+  readonly last: ReadonlyArray<Entry>
   /** Sockets in the round's own directory, and those that somebody listens on there. */
   readonly sockets: ReadonlyArray<string>
   readonly processes: number
@@ -183,7 +185,13 @@ export const run = (plan: Plan): Effect.Effect<Seen, never, Scope.Scope> =>
     const exit = yield* Effect.exit(Effect.timeout(ended, RootPatience * load))
     const endedAt = Journal.now()
     const atEnd = observer.look()
-    const isGone = () => (observer.look().length === 0 ? Journal.now() : undefined)
+    let last = atEnd
+    const isGone = () => {
+      const living = observer.look()
+      if (living.length === 0) return Journal.now()
+      last = living
+      return undefined
+    }
     const gone = yield* Effect.exit(
       Effect.timeout(until(isGone), Exit.isFailure(exit) ? 0 : GonePatience * load)
     )
@@ -201,6 +209,7 @@ export const run = (plan: Plan): Effect.Effect<Seen, never, Scope.Scope> =>
       atEnd,
       left,
       goneAfter: (Exit.isSuccess(late) ? late.value : Journal.now()) - endedAt,
+      last,
       sockets: socketsIn(dir),
       processes: observer.count,
       load: Math.max(load, loadNow),

@@ -2,6 +2,7 @@
  * What a run of many rounds comes to: how much was done, what went wrong on purpose, and how long the slowest end took.
  */
 import { happenings } from "./Happenings.ts"
+import { inWords as tableInWords } from "./ProcessTable.ts"
 import type { Plan } from "./Plan.ts"
 import type { Seen } from "./Round.ts"
 
@@ -14,8 +15,8 @@ export interface Tally {
   readonly violated: number
   /** How often each fault happened. */
   readonly faults: ReadonlyMap<string, number>
-  /** The longest that anybody lived after its root, in milliseconds, and in which round. */
-  readonly slowest: { readonly millis: number; readonly round: number }
+  /** The longest that anybody lived after its root, in milliseconds, in which round, and who it was. */
+  readonly slowest: { readonly millis: number; readonly round: number; readonly who: string }
 }
 
 /** Before the first round. */
@@ -25,7 +26,7 @@ export const empty: Tally = {
   operations: 0,
   violated: 0,
   faults: new Map(),
-  slowest: { millis: 0, round: 0 }
+  slowest: { millis: 0, round: 0, who: "" }
 }
 
 /** With one more round. */
@@ -47,7 +48,7 @@ export const add = (
     faults,
     slowest:
       seen.goneAfter > tally.slowest.millis
-        ? { millis: seen.goneAfter, round: plan.round }
+        ? { millis: seen.goneAfter, round: plan.round, who: tableInWords(seen.last) }
         : tally.slowest
   }
 }
@@ -63,5 +64,6 @@ export const inWords = (tally: Tally): string =>
     ...[...tally.faults]
       .sort(([, a], [, b]) => b - a)
       .map(([fault, count]) => `  ${String(count).padStart(5)} × ${fault}`),
-    `the slowest end: ${Math.round(tally.slowest.millis)} ms after the root, in round ${tally.slowest.round}`
+    `the slowest end: ${Math.round(tally.slowest.millis)} ms after the root, in round ${tally.slowest.round}`,
+    tally.slowest.who
   ].join("\n")
