@@ -13,9 +13,10 @@
  * has dialled; or, of a Unix socket, to the file beside it whose name is longer by `HeartbeatSuffix`. Its first frame
  * there is `Heartbeat`, with the key. From then on both ends may say `Ping` as often as they like, and answer each with
  * `Pong` at once, whatever else they are doing: a process that computes is alive. The end that accepted says `Ping` at
- * once, and neither says `Hello` before it has heard something there: a link is there when both connections are. Whoever has heard nothing there for
- * as long as it is patient, takes the link for lost and closes it; what was lost in between is only silence, so the
- * second connection may end and be opened again with the same key. It says nothing about the end of the first.
+ * once, and neither says `Hello` before it has heard something there: a link is there when both connections are.
+ * Whoever has heard nothing there for as long as it is patient, takes the link for lost and closes it; what was lost in
+ * between is only silence, so the second connection may end and be opened again with the same key. It says nothing
+ * about the end of the first.
  */
 import * as Schema from "effect/Schema"
 import { join } from "./Framing.ts"
