@@ -58,7 +58,7 @@ const cutAfter = (
 ) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(
-      Effect.provideService(Nursery.run(block), Scheduler.MaxOpsBeforeYield, 4),
+      Effect.provideService(Nursery.run(block), Scheduler.MaxOpsBeforeYield, 3),
       { startImmediately: true }
     )
     for (let n = 0; n < turns; n++) yield* Effect.yieldNow

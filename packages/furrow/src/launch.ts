@@ -154,6 +154,9 @@ export const launch = (
         return yield* fail(reason(yield* spawned.stderrTail, exit))
       })
 
+    /** It is gone; its connection may outlive it, if something that it started holds the other end. */
+    const goneEarly = Effect.andThen(exited, inTime(Effect.never))
+
     // --- hello -----------------------------------------------------------------------------------------------------
 
     const helloTimeout = millis(options.helloTimeout, 10_000)
@@ -165,20 +168,25 @@ export const launch = (
         expected: actor.actorName,
         calls: infosOf(actor),
         processExit: exited
-      }).pipe(Effect.exit, Effect.timeoutOption(helloTimeout))
+      }).pipe(
+        Effect.exit,
+        Effect.raceFirst(Effect.as(goneEarly, undefined)),
+        Effect.timeoutOption(helloTimeout)
+      )
     )
     if (Option.isNone(shaken)) {
       return yield* giveUp(0, (stderr) => new HandshakeTimeout({ waited: helloTimeout, stderr }))
     }
+    const noWord = (stderr: string, exit: ProcessExit) =>
+      new StartFailed({ cause: Cause.empty, exit, stderr })
+    if (shaken.value === undefined) return yield* giveUp(0, noWord)
     if (Exit.isFailure(shaken.value)) {
       const failure = Cause.findErrorOption(shaken.value.cause)
       if (Option.isNone(failure))
         return yield* Effect.failCause(shaken.value.cause as Cause.Cause<never>)
       const { detail, lost } = failure.value
       return yield* giveUp(patience.terminated, (stderr, exit) =>
-        lost
-          ? new StartFailed({ cause: Cause.empty, exit, stderr })
-          : new HandshakeRefused({ detail })
+        lost ? noWord(stderr, exit) : new HandshakeRefused({ detail })
       )
     }
     const session = shaken.value.value
@@ -299,6 +307,12 @@ export const launch = (
     const started = yield* restore(
       Deferred.await(answered).pipe(
         Effect.raceFirst(session.end),
+        Effect.raceFirst(
+          Effect.andThen(goneEarly, () => {
+            session.lose("the process is gone")
+            return session.end
+          })
+        ),
         Effect.timeoutOption(startTimeout)
       )
     ).pipe(Effect.onInterrupt(() => end))

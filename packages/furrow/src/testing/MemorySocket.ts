@@ -46,6 +46,8 @@ class Pipe {
       if (this.ended !== undefined) return Effect.fail(this.ended)
       return Effect.flatMap(
         Effect.callback<void>((resume) => {
+          // A fiber may rest between looking and waiting; what came in between is seen here.
+          if (this.chunks.length > 0 || this.ended !== undefined) return resume(Effect.void)
           this.readers.push(() => resume(Effect.void))
         }),
         () => this.pull
