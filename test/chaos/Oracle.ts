@@ -11,7 +11,6 @@ import type { Note } from "./Journal.ts"
 import { answerOf, blockOf, JoinBound, Parent, placed, Root } from "./Plan.ts"
 import type { Act, Plan } from "./Plan.ts"
 import { inWords as tableInWords } from "./ProcessTable.ts"
-import type { Entry } from "./ProcessTable.ts"
 import { GonePatience, RootPatience } from "./Round.ts"
 import type { Seen } from "./Round.ts"
 import { flattened, inWords } from "./Told.ts"
@@ -75,9 +74,8 @@ class Round {
         `${left.length} processes lived ${Math.round(GonePatience * load)} ms after the root was gone:\n${tableInWords(left)}`
       )
     }
-    const ours = atEnd.filter((entry) => !isGuardian(entry))
-    if (this.endedInOrder && ours.length > 0) {
-      found.push(`The root ended in order, and left processes:\n${tableInWords(ours)}`)
+    if (this.endedInOrder && atEnd.length > 0) {
+      found.push(`The root ended in order, and left processes:\n${tableInWords(atEnd)}`)
     }
     for (const { left, who } of this.notes("over")) {
       if (left.length > 0) found.push(`The block of ${who} was over before ${left.join(", ")}.`)
@@ -351,10 +349,6 @@ class Round {
 // ---------------------------------------------------------------------------------------------------------------------
 // What is known
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** A shell that is no actor and no program of one. */
-const isGuardian = ({ command }: Entry): boolean =>
-  !command.includes("furrow:") && !command.includes("sleep ")
 
 const exitInWords = ({ code, signal }: NonNullable<Seen["exit"]>): string =>
   signal === null ? `code ${code}` : signal
