@@ -183,7 +183,7 @@ export class CrashCause extends Schema.Class<CrashCause>("CrashCause")({
     if (this.exit !== undefined) {
       parts.push(`its process ${describeExit(this.exit)}${sentBy(this.stage)}`)
     }
-    if (this.detail !== undefined) parts.push(this.detail)
+    if (this.detail !== undefined) parts.push(this.detail.replace(/\.$/, ""))
     if (parts.length === 0) parts.push("it ended without being asked to")
     return parts.join("; ")
   }
