@@ -51,8 +51,11 @@ export interface Seen {
   readonly stderr: string
 }
 
-/** How long the root may take for all of it on a quiet machine. */
-export const RootPatience = 30_000
+/**
+ * How long the root may take for all of it on a quiet machine: twice the 30 s that a start may take by default, which an
+ * actor uses up that fails while it starts and whose last finalizer hangs.
+ */
+export const RootPatience = 60_000
 
 /** How long what is below a root that was killed may live on a quiet machine (S7). */
 export const GonePatience = 2000

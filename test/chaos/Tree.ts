@@ -65,8 +65,7 @@ const optionsOf = ({ file }: Here, plan: KnotPlan) => {
     env: { [Variables.file]: file, [Variables.name]: name, [Variables.start]: start },
     ...(start !== undefined && hurried(start)
       ? { helloTimeout: StartPatience, startTimeout: StartPatience }
-      : // Everything below has to come up first, on however busy a machine: the round has a patience of its own.
-        { helloTimeout: 60_000, startTimeout: 600_000 }),
+      : {}),
     ...(harm?.harm === "runs out of memory" ? { memory: 80 } : {})
   } as const
 }
