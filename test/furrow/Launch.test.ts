@@ -1,5 +1,6 @@
 /** Bringing up one actor, with a spawner that the test plays by hand: every way in which an actor does not come up. */
 import { assert, describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,10 +14,12 @@ import * as Actor from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import * as Nursery from "furrow/Nursery"
 import type { ProcessExit } from "furrow/ProcessExit"
+import { Codec } from "furrow/protocol"
+import * as RootCause from "furrow/RootCause"
 import { Spawner } from "furrow/Spawner"
 import type { LifeOptions } from "furrow/Spawner"
 import * as MemorySocket from "furrow/testing/MemorySocket"
-import { SpawnError } from "furrow/TreeError"
+import { ActorCrashed, SpawnError } from "furrow/TreeError"
 import { events, only } from "../contract/Watching.ts"
 import * as RawPeer from "./RawPeer.ts"
 
@@ -313,6 +316,80 @@ describe("a spawn that is interrupted", () => {
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.await(spawn)
       expect(done).toEqual(["terminated", "killed"])
+    })
+  )
+
+  /** Interrupts a spawn whose child has got its Start, and tells what it ended with besides. */
+  const interrupting = (answer: (played: Played) => Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      const asked = Deferred.makeUnsafe<Played>()
+      const { done, spawn } = yield* spawning((played) =>
+        Effect.gen(function* () {
+          yield* played.peer.say(hello)
+          yield* played.peer.nextOf("Start")
+          Deferred.doneUnsafe(asked, Exit.succeed(played))
+        })
+      )
+      const played = yield* Deferred.await(asked)
+      spawn.interruptUnsafe()
+      yield* played.peer.nextOf("Stop")
+      yield* answer(played)
+      const ended = yield* Fiber.await(spawn)
+      const exit = Exit.isSuccess(ended) ? ended.value : ended
+      assert(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
+      expect(done).toEqual([])
+      const reasons: ReadonlyArray<Cause.Reason<unknown>> = exit.cause.reasons
+      return reasons.filter(Cause.isDieReason).map(({ defect }) => {
+        assert(defect instanceof ActorCrashed, String(defect))
+        return defect
+      })
+    })
+
+  it.effect("as the child has become ready tells what that fails with as it ends", () =>
+    Effect.gen(function* () {
+      const [crashed, ...others] = yield* interrupting(({ leave, peer }) =>
+        Effect.gen(function* () {
+          const payload = yield* RootCause.encode(
+            Codec.json,
+            "root/Counter",
+            Cause.die(new Error("at its end")),
+            10_000
+          )
+          yield* peer.say({ _tag: "Ready" }, { _tag: "Bye", why: "failed", detail: "", payload })
+          leave({ code: 1 })
+        })
+      )
+      expect(others).toEqual([])
+      expect(crashed?.message).toContain("at its end")
+    })
+  )
+
+  it.effect("as the child is being built tells that this left without a word", () =>
+    Effect.gen(function* () {
+      const [crashed, ...others] = yield* interrupting(({ leave }) =>
+        Effect.sync(() => leave({ code: 7 }))
+      )
+      expect(others).toEqual([])
+      expect(crashed?.cause).toMatchObject({
+        exit: { code: 7 },
+        stage: "asked",
+        stderr: "words of its own\n"
+      })
+    })
+  )
+
+  it.effect("and whose child ends in order, ready or not, is interrupted and nothing else", () =>
+    Effect.gen(function* () {
+      const bye = { _tag: "Bye", why: "ended", detail: "", payload: new Uint8Array() } as const
+      for (const said of [[bye], [{ _tag: "Ready" } as const, bye]]) {
+        const others = yield* interrupting(({ leave, peer }) =>
+          Effect.andThen(
+            peer.say(...said),
+            Effect.sync(() => leave({ code: 0 }))
+          )
+        )
+        expect(others).toEqual([])
+      }
     })
   )
 })

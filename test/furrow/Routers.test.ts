@@ -21,8 +21,10 @@ import * as Deadline from "furrow/Deadline"
 import * as Dialog from "furrow/Dialog"
 import { PortalError } from "furrow/PortalError"
 import { Codec } from "furrow/protocol"
+import { makeClient } from "furrow/Routers"
 import * as SettlingClock from "furrow/testing/SettlingClock"
-import { connect } from "./RouterPair.ts"
+import * as RawPeer from "./RawPeer.ts"
+import { connect, lifeOf } from "./RouterPair.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
 
@@ -370,6 +372,42 @@ describe("5. splits chunks into items, so that the window holds", () => {
       yield* mayRead.open
       expect(yield* Fiber.join(reading)).toStrictEqual(all)
       expect(count("Item")).toBe(1000)
+    })
+  )
+})
+
+describe("a stream whose callee ended well as its time ran out", () => {
+  test(
+    "has no good end, because its last items were not taken (D12)",
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("dialled")
+      const client = (yield* makeClient(
+        Worker,
+        peer.session,
+        { path: "raw", incarnation: "raw" },
+        lifeOf("caller")
+      )) as unknown as Actor.Client<Actor.OperationsOf<typeof Worker>>
+      const seen: Array<number> = []
+      const taking = yield* Effect.forkChild(
+        Effect.exit(
+          client.Count({ upTo: 3 }).pipe(
+            Stream.runForEach((n) => Effect.sync(() => void seen.push(n))),
+            Deadline.within("1 second")
+          )
+        )
+      )
+      const { id } = yield* peer.nextOf("Open")
+      const item = (n: number) =>
+        ({ _tag: "Item", id, payload: new TextEncoder().encode(`${n}`) }) as const
+      yield* peer.say(item(1))
+      yield* TestClock.adjust("1 second")
+      yield* peer.nextOf("Cancel")
+      const exit = { _tag: "Exit", id, exit: "success", cancelSeen: false, hops: [] } as const
+      yield* peer.say(item(2), item(3), { ...exit, payload: new Uint8Array() })
+      expect(failuresOf(yield* Fiber.join(taking))).toMatchObject([
+        { _tag: "PortalError", reason: { _tag: "DeadlineExceeded" } }
+      ])
+      expect(seen).toEqual([1])
     })
   )
 })

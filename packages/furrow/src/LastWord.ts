@@ -159,7 +159,8 @@ export const hear = (
   const { frame, payload } = end
   switch (frame.exit) {
     case "success":
-      return frame.cancelSeen
+      // A callee that ended well as it was cancelled does not know that the last items of its stream were not taken.
+      return frame.cancelSeen || (operation.kind === "stream" && why !== undefined)
         ? cancelledByUs(frame.hops)
         : Effect.exit(operation.success.decode(payload))
     case "cancelled":

@@ -28,7 +28,7 @@ import type { Codec } from "./protocol/Codec.ts"
 import { ActorName, shown } from "./protocol/Identity.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import { FrameLimit, Versions } from "./protocol/Protocol.ts"
-import type { Frame, FrameOf } from "./protocol/Protocol.ts"
+import type { FrameOf } from "./protocol/Protocol.ts"
 import * as RootCause from "./RootCause.ts"
 import { makeClient, makeServer } from "./Routers.ts"
 import * as Session from "./Session.ts"
@@ -227,11 +227,13 @@ export const launch = (
       const server = yield* makeServer(options.serve, { ...handlers, context }, life)
       server.attach(session)
     }
-    const answered = Deferred.makeUnsafe<Frame>()
+    const answered = Deferred.makeUnsafe<FrameOf<"Ready"> | FrameOf<"StartFailed">>()
     const hub = yield* Events.CurrentHub
     const clock = yield* Clock.Clock
+    let unable: FrameOf<"StartFailed"> | undefined
     let heard: { readonly at: number; readonly waits: Waits.Waits } | undefined
     session.onFrame = (frame) => {
+      if (frame._tag === "StartFailed") unable = frame
       if (frame._tag === "Ready" || frame._tag === "StartFailed") {
         Deferred.doneUnsafe(answered, Exit.succeed(frame))
       }
@@ -287,22 +289,17 @@ export const launch = (
       grace: patience.terminated,
       payload: given
     })
-    /** How it failed to start, if it could still say so. */
-    const failure = (said: Frame | Session.SessionEnd) =>
-      said._tag === "StartFailed"
-        ? RootCause.decode(session.codec, path, said.payload)
-        : said._tag === "Violation"
-          ? Effect.succeed(Cause.die(said.violation))
-          : causeOf(said as Session.SessionEnd, session, path)
-    /** Its Layer is not built yet, but may hold something already. What it fails with as it ends is a defect. */
+    /**
+     * Its Layer is not built yet, as far as is known here, but may hold something already, and may be ready by now. What
+     * it fails with as it ends is a defect.
+     */
     const end = Effect.gen(function* () {
       session.stoppedBy = refOf(life)
       const stage = yield* climb(refOf(life))
-      const said = yield* inTime(Effect.raceFirst(Deferred.await(answered), session.end))
-      const cause = Option.isNone(said) ? undefined : yield* failure(said.value)
-      if (cause === undefined) return
-      const crash = new CrashCause({ exit: yield* exited, cause, stage })
-      return yield* Effect.die(new ActorCrashed({ actor: ref, cause: crash }))
+      const known = { exit: yield* exited, stage }
+      const crash = yield* failedToEnd(path, session, spawned, known, () => unable)
+      if (crash !== undefined)
+        return yield* Effect.die(new ActorCrashed({ actor: ref, cause: crash }))
     })
     const started = yield* restore(
       Deferred.await(answered).pipe(
@@ -324,7 +321,9 @@ export const launch = (
       return yield* Effect.failCause(Cause.fromReasons([timedOut, ended].flatMap(reasonsOf)))
     }
     if (started.value._tag !== "Ready") {
-      const cause = yield* failure(started.value)
+      const said = started.value
+      const cause =
+        said._tag === "Violation" ? Cause.die(said.violation) : yield* causeOf(said, session, path)
       return yield* giveUp(
         patience.terminated,
         (stderr, exit) => new StartFailed({ cause: cause ?? Cause.empty, exit, stderr })
@@ -371,15 +370,59 @@ const refOf = ({ self: { incarnation, path } }: Life.Life): ActorRef => ({ path,
 
 /** What an actor's root failed with, if it could still say so. */
 const causeOf = (
-  end: Session.SessionEnd,
+  end: Session.SessionEnd | FrameOf<"StartFailed">,
   session: Session.Session,
   path: string
-): Effect.Effect<Cause.Cause<unknown> | undefined> =>
-  end._tag === "Bye" && end.frame.why === "failed"
-    ? Effect.map(Effect.exit(RootCause.decode(session.codec, path, end.frame.payload)), (decoded) =>
-        Exit.isSuccess(decoded) ? decoded.value : decoded.cause
-      )
-    : Effect.undefined
+): Effect.Effect<Cause.Cause<unknown> | undefined> => {
+  const payload =
+    end._tag === "StartFailed"
+      ? end.payload
+      : end._tag === "Bye" && end.frame.why === "failed"
+        ? end.frame.payload
+        : undefined
+  if (payload === undefined) return Effect.undefined
+  return Effect.map(Effect.exit(RootCause.decode(session.codec, path, payload)), (decoded) =>
+    Exit.isSuccess(decoded) ? decoded.value : decoded.cause
+  )
+}
+
+/** What is known of a child that is gone, and did not end as it should. */
+const crashOf = (
+  spawned: Spawned,
+  end: Session.SessionEnd | FrameOf<"StartFailed">,
+  known: ConstructorParameters<typeof CrashCause>[0]
+): Effect.Effect<CrashCause> =>
+  Effect.map(
+    spawned.stderrTail,
+    (stderr) =>
+      new CrashCause({
+        ...known,
+        ...(stderr === "" ? {} : { stderr }),
+        ...(end._tag === "Violation" ? { detail: end.violation.message } : {})
+      })
+  )
+
+/**
+ * What went wrong with a child that was asked to end, and is gone: it failed while it did, or was kept from it, and
+ * nobody else will tell of that. Who ends in order says so. `unable`: what it said if it could not start.
+ */
+const failedToEnd = Effect.fnUntraced(function* (
+  path: string,
+  session: Session.Session,
+  spawned: Spawned,
+  known: { readonly exit: ProcessExit; readonly stage: LadderStage },
+  unable: () => FrameOf<"StartFailed"> | undefined = () => undefined
+) {
+  // Its last words may still be on their way.
+  yield* inTime(session.end)
+  session.lose("the process is gone")
+  const ended = yield* session.end
+  const end = unable() ?? ended
+  const cause = yield* causeOf(end, session, path)
+  if (cause !== undefined) return yield* crashOf(spawned, end, { ...known, cause })
+  const inOrder = end._tag === "Bye" || (end._tag === "Lost" && known.stage !== "asked")
+  return inOrder ? undefined : yield* crashOf(spawned, end, known)
+})
 
 /** From Ready to reaped. */
 const watch = (
@@ -402,35 +445,19 @@ const watch = (
     /** Whoever watches is told before whoever waits goes on. */
     const over = (end: ActorExit) =>
       Effect.andThen(Events.publish({ ...end, actor: ref }), Deferred.succeed(ended, end))
-    const crashed = (known: ConstructorParameters<typeof CrashCause>[0]) => {
-      const cause = new CrashCause(known)
+    const crashed = (cause: CrashCause) =>
       // Whoever meets the error says it aloud; here it leaves a trace also where nobody does.
-      return Effect.andThen(
+      Effect.andThen(
         Effect.logDebug(new ActorCrashed({ actor: ref, cause }).message),
         over({ _tag: "Crashed", cause })
       )
-    }
 
     /** Ends it. */
     const ending = Effect.fnUntraced(function* (several: number | undefined) {
       const stage = yield* climb(session.stoppedBy ?? refOf(life), { several })
       const exit = yield* exited
-      // Its last words may still be on their way.
-      yield* inTime(session.end)
-      session.lose("the process is gone")
-      const end = yield* session.end
-      const cause = yield* causeOf(end, session, ref.path)
-      // It was asked to end, and failed while it did, or was kept from it: nobody else will tell of that. Who ends in
-      // order says so.
-      const undone = stage === "asked" && end._tag !== "Bye"
-      if (cause === undefined && !undone) return yield* over({ _tag: "Stopped", stage, exit })
-      const stderr = yield* spawned.stderrTail
-      return yield* crashed({
-        exit,
-        stage,
-        ...(cause === undefined ? {} : { cause }),
-        ...(stderr === "" ? {} : { stderr })
-      })
+      const crash = yield* failedToEnd(ref.path, session, spawned, { exit, stage })
+      return yield* crash === undefined ? over({ _tag: "Stopped", stage, exit }) : crashed(crash)
     })
 
     const { guard, pid } = spawned
@@ -455,21 +482,14 @@ const watch = (
         : yield* climb(refOf(life), { lost: true })
       const end = yield* session.end
       const cause = yield* causeOf(end, session, ref.path)
-      const exit = yield* exited
-      const stderr = yield* spawned.stderrTail
-      const detail =
-        end._tag === "Violation"
-          ? end.violation.message
-          : stage === undefined
-            ? undefined
-            : "its connection was lost while its process lived"
-      yield* crashed({
-        exit,
+      const crash = yield* crashOf(spawned, end, {
+        exit: yield* exited,
         ...(cause === undefined ? {} : { cause }),
-        ...(stderr === "" ? {} : { stderr }),
-        ...(stage === undefined ? {} : { stage }),
-        ...(detail === undefined ? {} : { detail })
+        ...(stage === undefined
+          ? {}
+          : { stage, detail: "its connection was lost while its process lived" })
       })
+      yield* crashed(crash)
     }).pipe(Effect.forkScoped({ startImmediately: true }))
 
     const scope = yield* Effect.scope
