@@ -17,6 +17,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "CodecError.ts",
       "Events.ts",
       "Guard.ts",
+      "Known.ts",
       "PortalError.ts",
       "ProcessExit.ts",
       "RestartIntensity.ts",

@@ -328,7 +328,7 @@ describe("depth", () => {
         const payload = yield* codec.payload(Schema.Int).encode(1)
         // By hand: our own encoder has no stack for it.
         const frame = new TextDecoder().decode(
-          Codec.json.encodeFrame({
+          Codec.encodeFrame(Codec.json, {
             ...open(1, "Echo", text("1")),
             travelling: { x: "@" }
           } as Protocol.Frame)
@@ -387,7 +387,7 @@ describe("memory", () => {
       const other = yield* caller()
       yield* gate.close
       const pings = Framing.join(
-        Array.from({ length: 10_000 }, () => Codec.json.encodeFrame({ _tag: "Ping" }))
+        Array.from({ length: 10_000 }, () => Codec.encodeFrame(Codec.json, { _tag: "Ping" }))
       )
       for (let n = 0; n < 7 && !peer.session.isOver; n++) {
         yield* peer.write(pings.slice())

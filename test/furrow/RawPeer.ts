@@ -66,7 +66,7 @@ export const over = (
     const write = (bytes: Uint8Array) => Effect.ignore(writer.write(bytes))
     const say = (...said: ReadonlyArray<Protocol.Frame>) =>
       Effect.suspend(() =>
-        write(Framing.join(said.map((frame) => codecOf(frame).encodeFrame(frame))))
+        write(Framing.join(said.map((frame) => Codec.encodeFrame(codecOf(frame), frame))))
       )
     const next: Effect.Effect<Protocol.Frame | undefined> = Effect.suspend(() =>
       frames.length > 0

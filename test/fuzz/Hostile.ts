@@ -5,7 +5,7 @@
  * Answers for choosing by `Dice` alone, so that a seed says the same again. What becomes of it is `Fuzzer`'s.
  */
 import * as fc from "fast-check"
-import type { Codec } from "furrow/protocol"
+import { Codec } from "furrow/protocol"
 import { Protocol } from "furrow/protocol"
 import { dialogFrame, frame } from "../furrow/protocol/arbitraries.ts"
 import type { Dice } from "./Dice.ts"
@@ -70,7 +70,7 @@ export class Hostile {
   /** The bodies of a sequence of frames. */
   private sequence(): Array<Uint8Array> {
     const { dice } = this
-    const encode = (said: Protocol.Frame) => this.codec.encodeFrame(said)
+    const encode = (said: Protocol.Frame) => Codec.encodeFrame(this.codec, said)
     switch (dice.below(20)) {
       case 0:
         return Array.from({ length: 1 + dice.below(4) }, () => this.noise())
@@ -244,7 +244,7 @@ export class Hostile {
         default: {
           const frame = this.decoded(body)
           if (frame !== undefined && "id" in frame) {
-            bodies[at] = this.codec.encodeFrame({ ...frame, id: dice.below(40) })
+            bodies[at] = Codec.encodeFrame(this.codec, { ...frame, id: dice.below(40) })
           }
         }
       }

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 
 /**
  * When the current fiber's patience ends, in milliseconds of the monotonic clock; `undefined` without a deadline.
@@ -17,6 +18,18 @@ import * as Effect from "effect/Effect"
 export const CurrentDeadline = Context.Reference<number | undefined>("furrow/Deadline", {
   defaultValue: () => undefined
 })
+
+/**
+ * The same as {@link left}, of a fiber.
+ *
+ * @internal
+ */
+export const leftOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => {
+  const at = fiber.getRef(CurrentDeadline)
+  if (at === undefined) return undefined
+  const time = Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+  return Math.max(0, at - time)
+}
 
 /** The monotonic clock in milliseconds: it stands still while the machine sleeps, and nobody can set it. */
 const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { CallerEnd } from "./DialogEnd.ts"
+import { exitOf, isKnown } from "./Known.ts"
 import type { Operation } from "./Operations.ts"
 import {
   Cancelled,
@@ -52,7 +53,11 @@ export const say = (
   const frame = (kind: ExitFrame["exit"], payload: Uint8Array): ExitFrame => ({
     exit: kind,
     cancelSeen: saying.cancelSeen,
-    hops: [...saying.hops, { actor: saying.self, operation: operation.rpc._tag }],
+    // A result is nobody's cancel and nobody's error: by which way it came concerns nobody.
+    hops:
+      kind === "success" && !saying.cancelSeen
+        ? []
+        : [...saying.hops, { actor: saying.self, operation: operation.rpc._tag }],
     payload
   })
   const failure = (cause: Cause.Cause<unknown>): Effect.Effect<ExitFrame> =>
@@ -65,12 +70,14 @@ export const say = (
         )
       )
     )
-  return Exit.isSuccess(exit)
-    ? operation.success.encode(exit.value, saying.limit).pipe(
+  if (Exit.isFailure(exit)) return failure(exit.cause)
+  const encoded = operation.success.encode(exit.value, saying.limit)
+  return isKnown(encoded)
+    ? Exit.succeed(frame("success", encoded.value))
+    : encoded.pipe(
         Effect.map((payload) => frame("success", payload)),
         Effect.catchCause(failure)
       )
-    : failure(exit.cause)
 }
 
 /** Every interruption in the Cause says who asked for it; several by the same are one. */
@@ -162,7 +169,7 @@ export const hear = (
       // A callee that ended well as it was cancelled does not know that the last items of its stream were not taken.
       return frame.cancelSeen || (operation.kind === "stream" && why !== undefined)
         ? cancelledByUs(frame.hops)
-        : Effect.exit(operation.success.decode(payload))
+        : exitOf(operation.success.decode(payload))
     case "cancelled":
       return cancelledByUs(frame.hops)
     case "overloaded":

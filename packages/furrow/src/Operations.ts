@@ -12,6 +12,7 @@ import type { AnyDefinition } from "./Actor.ts"
 import { DecodeError, EncodeError, issueOf } from "./CodecError.ts"
 import type { LaneName } from "./CodecError.ts"
 import { lanesOf } from "./Dialog.ts"
+import { isKnown } from "./Known.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import type { Kind } from "./protocol/DialogState.ts"
 import { fingerprint } from "./protocol/Fingerprint.ts"
@@ -73,21 +74,34 @@ export const laneCodec = <S extends Schema.Constraint>(
     Effect.die(new EncodeError({ operation, lane, issue: issueOf(error) }))
   const misfit = (error: Schema.SchemaError) =>
     Effect.die(new DecodeError({ operation, lane, issue: issueOf(error) }))
+  const within = (limit: number) => (bytes: Uint8Array) =>
+    bytes.length > limit
+      ? Effect.die(
+          new EncodeError({
+            operation,
+            lane,
+            issue: `it takes ${bytes.length} bytes, and the other end takes at most ${limit}. Send it in pieces, as a stream`
+          })
+        )
+      : Effect.succeed(bytes)
+  // A codec may ask for services of the actor it runs in; they are in the context of the fiber that runs it.
   return {
-    encode: (value, limit) =>
-      // A codec may ask for services of the actor it runs in; they are in the context of the fiber that runs it.
-      Effect.flatMap(Effect.catch(payload.encode(value), unfit), (bytes) =>
-        bytes.length > limit
-          ? Effect.die(
-              new EncodeError({
-                operation,
-                lane,
-                issue: `it takes ${bytes.length} bytes, and the other end takes at most ${limit}. Send it in pieces, as a stream`
-              })
-            )
-          : Effect.succeed(bytes)
-      ) as Effect.Effect<Uint8Array>,
-    decode: (bytes) => Effect.catch(payload.decode(bytes), misfit) as Effect.Effect<S["Type"]>
+    encode: (value, limit) => {
+      const encoded = payload.encode(value)
+      return (
+        isKnown(encoded)
+          ? encoded.value.length > limit
+            ? within(limit)(encoded.value)
+            : encoded
+          : Effect.flatMap(Effect.catch(encoded, unfit), within(limit))
+      ) as Effect.Effect<Uint8Array>
+    },
+    decode: (bytes) => {
+      const decoded = payload.decode(bytes)
+      return (isKnown(decoded) ? decoded : Effect.catch(decoded, misfit)) as Effect.Effect<
+        S["Type"]
+      >
+    }
   }
 }
 

@@ -6,7 +6,7 @@
  * whether they may.
  */
 import { OpenRoom } from "./OpenRoom.ts"
-import { join } from "./protocol/Framing.ts"
+import { Batch } from "./protocol/Framing.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import { PartSize } from "./protocol/Protocol.ts"
 import type { DialogFrame, Frame, FrameOf, Lane } from "./protocol/Protocol.ts"
@@ -59,6 +59,7 @@ const laneOf = (frame: DialogFrame): Lane => {
 
 /** See the module. */
 export class Outbox {
+  private readonly batch = new Batch()
   private readonly control: Array<Frame> = []
   private ring: Array<OutboxLane> = []
   /** Dialogs whose Open waits for room in the peer's window for Opens, in the order they were made. */
@@ -140,19 +141,18 @@ export class Outbox {
 
   /** The next bytes to write, at most about `limit`, or nothing. */
   take(codec: Codec, limit: number): Uint8Array | undefined {
-    const bodies: Array<Uint8Array> = []
-    let size = 0
+    const { batch } = this
     const add = (frame: Frame) => {
-      const body = codec.encodeFrame(frame)
-      bodies.push(body)
-      size += body.length + 4
+      batch.begin()
+      codec.writeFrame(frame, batch)
+      batch.end()
     }
     let controls = 0
-    while (controls < this.control.length && size < limit) add(this.control[controls++]!)
-    this.control.splice(0, controls)
+    while (controls < this.control.length && batch.length < limit) add(this.control[controls++]!)
+    if (controls > 0) this.control.splice(0, controls)
     const { ring } = this
     let turn = 0
-    while (turn < ring.length && size < limit) {
+    while (turn < ring.length && batch.length < limit) {
       const lane = ring[turn++]!
       add(this.nextFrame(lane))
       if (lane.parcels.length > 0) ring.push(lane)
@@ -161,7 +161,7 @@ export class Outbox {
     this.ring = turn === ring.length ? [] : ring.slice(turn)
     // Whoever is told may have more to say: that is for the next time.
     for (let told = 0; told < turn; told++) ring[told]!.onWritten()
-    return bodies.length === 0 ? undefined : join(bodies)
+    return batch.length === 0 ? undefined : batch.take()
   }
 
   private enqueue(lane: OutboxLane): void {

@@ -38,7 +38,7 @@ import type { AnyDefinition, CallOptions, Handlers } from "./Actor.ts"
 import * as CalleeEnd from "./CalleeEnd.ts"
 import { Ticket } from "./CallerEnd.ts"
 import { EncodeError, issueOf } from "./CodecError.ts"
-import { CurrentDeadline, JoinBound, left as timeLeft } from "./Deadline.ts"
+import { CurrentDeadline, JoinBound, leftOf } from "./Deadline.ts"
 import {
   asDefects,
   ContractBroken,
@@ -48,6 +48,7 @@ import {
   sameEvent
 } from "./Dialog.ts"
 import * as Events from "./Events.ts"
+import { isKnown, mapKnown } from "./Known.ts"
 import { portalError, say } from "./LastWord.ts"
 import * as Life from "./Life.ts"
 import { operationsFor, operationsOf } from "./Operations.ts"
@@ -125,7 +126,7 @@ export const makeServer = (
         Exit.isSuccess(exit) &&
         cancel === undefined &&
         !incoming.end.state.started
-      return Effect.map(
+      return mapKnown(
         say(
           operation,
           unstarted
@@ -256,14 +257,14 @@ export const makeServer = (
     const answering =
       (request: Request) =>
       <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           request.incoming.taken()
-          const running = Effect.suspend(() => {
-            // Its caller may have left while the payload was decoded.
-            if (request.cancel !== undefined || request.lost) return Effect.interrupt
-            request.running = true
-            return Effect.provideService(traced(request, run), Life.CurrentGrace, request.grace)
-          })
+          // Its caller may have left while the payload was decoded.
+          const isLeft = request.cancel !== undefined || request.lost
+          request.running = !isLeft
+          const running = isLeft
+            ? Effect.interrupt
+            : Effect.provideService(traced(fiber, request, run), Life.CurrentGrace, request.grace)
           return Effect.onExit(running, (done) => {
             const { held } = request
             request.running = false
@@ -274,15 +275,35 @@ export const makeServer = (
           })
         })
 
-    const begin = (request: Request) =>
-      Effect.gen(function* () {
-        const { incoming, operation } = request
-        const { open } = incoming
-        const payload = yield* Effect.exit(operation.payload.decode(open.payload))
-        if (Exit.isFailure(payload)) return yield* answer(request, payload)
-        if (request.cancel !== undefined || request.lost) {
-          return yield* answer(request, Exit.interrupt())
-        }
+    const begin = (request: Request): Effect.Effect<void> => {
+      const { incoming, operation } = request
+      const payload = operation.payload.decode(incoming.open.payload)
+      if (isKnown(payload)) return beginWith(request, payload.value)
+      return Effect.flatMap(Effect.exit(payload), (known) =>
+        Exit.isFailure(known) ? answer(request, known) : beginWith(request, known.value)
+      )
+    }
+
+    /** Hands a request to the router, in the context that came with it. */
+    const beginWith = (request: Request, payload: unknown): Effect.Effect<void> => {
+      const { incoming, operation } = request
+      const { open } = incoming
+      if (request.cancel !== undefined || request.lost) return answer(request, Exit.interrupt())
+      const write = router.write(
+        request.client,
+        {
+          _tag: "Request",
+          id: RequestId(incoming.id),
+          tag: operation.rpc._tag,
+          payload,
+          headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
+        } as RpcRequest<Rpc.Any>,
+        { onRequest: answering(request) }
+      )
+      const isPlain =
+        open.travelling === undefined && open.timeLeft === undefined && operation.kind !== "dialog"
+      if (isPlain) return write
+      return Effect.gen(function* () {
         let context: Context.Context<never> = Context.empty()
         if (open.travelling !== undefined) {
           context = yield* Travel.unpack(actor.travelling, open.travelling)
@@ -297,19 +318,9 @@ export const makeServer = (
             CalleeEnd.make(operation, incoming.end, request.limit)
           ) as Context.Context<never>
         }
-        const write = router.write(
-          request.client,
-          {
-            _tag: "Request",
-            id: RequestId(incoming.id),
-            tag: operation.rpc._tag,
-            payload: payload.value,
-            headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
-          } as RpcRequest<Rpc.Any>,
-          { onRequest: answering(request) }
-        )
-        return yield* context.mapUnsafe.size === 0 ? write : Effect.provideContext(write, context)
+        return yield* Effect.provideContext(write, context)
       })
+    }
 
     const attach = (session: Session) => {
       const client = ++lastClient
@@ -389,16 +400,17 @@ const withScopeFailures = (
 const becameDefect = (error: Cause.Reason<unknown>, defect: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(error) && Cause.isDieReason(defect) && error.error === defect.defect
 
-const traced = <A, E, R>(request: Request, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => {
-    const { open } = request.incoming
-    return open.trace === undefined && !isTraced(fiber)
-      ? run
-      : Effect.withSpan(run, request.operation.name, {
-          kind: "server",
-          ...(open.trace === undefined ? {} : { parent: Tracer.externalSpan(open.trace) })
-        })
-  })
+const traced = <A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  { incoming: { open }, operation }: Request,
+  run: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  open.trace === undefined && !isTraced(fiber)
+    ? run
+    : Effect.withSpan(run, operation.name, {
+        kind: "server",
+        ...(open.trace === undefined ? {} : { parent: Tracer.externalSpan(open.trace) })
+      })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The caller's side
@@ -419,15 +431,22 @@ const HeadersLimit = 65_536
 
 const encoder = new TextEncoder()
 
+const noHeaders = Effect.succeed<ReadonlyArray<readonly [string, string]>>([])
+
+const isEmpty = (headers: Headers.Headers): boolean => {
+  for (const _ in headers) return false
+  return true
+}
+
 /** The headers of a call. What is no text, or too much of it, fails as a defect. */
 const headersOf = (
   operation: Operation,
   headers: Headers.Headers
 ): Effect.Effect<ReadonlyArray<readonly [string, string]>> => {
+  if (isEmpty(headers)) return noHeaders
   const entries = Object.entries(headers)
   const unfit = (issue: string) =>
     Effect.die(new EncodeError({ operation: operation.name, lane: "headers", issue }))
-  if (entries.length === 0) return Effect.succeed(entries)
   for (const [name, value] of entries) {
     if (typeof value !== "string") return unfit(`the value of ${JSON.stringify(name)} is no text`)
   }
@@ -491,84 +510,105 @@ export const makeClient = (
       )
 
     /** The router's Request becomes an Open. */
-    const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>) =>
-      Effect.gen(function* () {
-        const { operation } = ticket
-        const tag = operation.rpc._tag
-        // Of another kind there, it is another operation: neither end could make sense of the other's words.
-        if ((kinds.get(tag) ?? operation.kind) !== operation.kind) {
-          return yield* Effect.failCause(
-            portalError(operation, callee.path, new Unimplemented({ operation: tag }))
-          )
-        }
-        const payload = yield* operation.payload.encode(request.payload, session.valueLimit)
-        const patience = yield* timeLeft
-        if (patience === 0) {
-          return yield* Effect.failCause(
-            portalError(operation, callee.path, new DeadlineExceeded())
-          )
-        }
-        const headers = yield* headersOf(operation, request.headers)
-        const travelling = yield* Travel.pack(actor.travelling)
-        const span = propagated(Fiber.getCurrent()!.cache.span)
-        const outgoing = session.open(
-          operation.kind,
-          {
-            operation: tag,
-            payload,
-            ...(operation.codec === session.codec ? {} : { json: true }),
-            ...(headers.length === 0 ? {} : { headers }),
-            ...(span === undefined
-              ? {}
-              : { trace: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } }),
-            ...(patience === undefined ? {} : { timeLeft: patience }),
-            ...(travelling === undefined ? {} : { travelling })
-          },
-          {
-            onStarted: (first) => ticket.onStarted(first),
-            onEnd: (end) => {
-              runFork(Effect.map(ticket.hear(end), (final) => ticket.heard(final)))
-            }
-          }
+    const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>): Effect.Effect<void, unknown> => {
+      const { operation } = ticket
+      const tag = operation.rpc._tag
+      // Of another kind there, it is another operation: neither end could make sense of the other's words.
+      if ((kinds.get(tag) ?? operation.kind) !== operation.kind) {
+        return Effect.failCause(
+          portalError(operation, callee.path, new Unimplemented({ operation: tag }))
         )
-        if (outgoing === undefined) return yield* gone(operation)
-        ticket.outgoing = outgoing
-        const delivered =
-          operation.kind === "stream" ? pump(ticket, request.id) : Effect.succeed(Exit.void)
-        const timer =
-          patience === undefined
+      }
+      return Effect.flatMap(
+        operation.payload.encode(request.payload, session.valueLimit),
+        (payload) =>
+          Effect.withFiber((fiber) => {
+            const patience = leftOf(fiber)
+            if (patience === 0) {
+              return Effect.failCause(portalError(operation, callee.path, new DeadlineExceeded()))
+            }
+            const headers = headersOf(operation, request.headers)
+            const travelling = Travel.pack(fiber, actor.travelling)
+            const openWith = (besides: Omit<Besides, "payload" | "patience">) =>
+              opened(fiber, ticket, request.id, { ...besides, payload, patience })
+            return isKnown(headers) && isKnown(travelling)
+              ? openWith({ headers: headers.value, travelling: travelling.value })
+              : Effect.flatMap(Effect.all({ headers, travelling }), openWith)
+          })
+      )
+    }
+
+    /** What is known of a call as its Open is made. */
+    interface Besides {
+      readonly payload: Uint8Array
+      readonly patience: number | undefined
+      readonly headers: ReadonlyArray<readonly [string, string]>
+      readonly travelling: FrameOf<"Open">["travelling"]
+    }
+
+    const opened = (
+      fiber: Fiber.Fiber<unknown, unknown>,
+      ticket: Ticket,
+      requestId: RequestId,
+      { headers, patience, payload, travelling }: Besides
+    ): Effect.Effect<void, unknown> => {
+      const { operation } = ticket
+      const span = propagated(fiber.cache.span)
+      const outgoing = session.open(
+        operation.kind,
+        {
+          operation: operation.rpc._tag,
+          payload,
+          ...(operation.codec === session.codec ? undefined : { json: true }),
+          ...(headers.length === 0 ? undefined : { headers }),
+          ...(span === undefined
             ? undefined
-            : runFork(
-                Effect.provideService(ticket.expire(), JoinBound, yield* JoinBound).pipe(
-                  Effect.delay(patience)
-                )
-              )
-        ticket.onFinal = (final) => {
-          if (timer !== undefined) runFork(Fiber.interrupt(timer))
-          runFork(
-            Effect.flatMap(
-              // Items that came before a good end are delivered before it; a failure overtakes them.
-              Exit.isSuccess(final) ? delivered : Effect.succeed(final),
-              (delivered) =>
-                deliver({
-                  _tag: "Exit",
-                  clientId: 0,
-                  requestId: request.id,
-                  exit: (Exit.isSuccess(delivered) ? final : delivered) as never
-                })
-            )
-          )
+            : { trace: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } }),
+          ...(patience === undefined ? undefined : { timeLeft: patience }),
+          ...(travelling === undefined ? undefined : { travelling })
+        },
+        {
+          onStarted: (first) => ticket.onStarted(first),
+          onEnd: (end) => {
+            const final = ticket.hear(end)
+            if (isKnown(final)) ticket.heard(final.value)
+            else runFork(Effect.map(final, (known) => ticket.heard(known)))
+          }
         }
-      })
+      )
+      if (outgoing === undefined) return gone(operation)
+      ticket.outgoing = outgoing
+      const end = (exit: Exit.Exit<unknown, unknown>) => {
+        const done = deliver({ _tag: "Exit", clientId: 0, requestId, exit: exit as never })
+        if (!isKnown(done)) runFork(done)
+      }
+      if (patience === undefined && operation.kind !== "stream") {
+        ticket.onFinal = end
+        return Effect.void
+      }
+      const delivered = operation.kind === "stream" ? pump(ticket, requestId) : undefined
+      const timer =
+        patience === undefined
+          ? undefined
+          : runFork(
+              Effect.provideService(ticket.expire(), JoinBound, fiber.getRef(JoinBound)).pipe(
+                Effect.delay(patience)
+              )
+            )
+      ticket.onFinal = (final) => {
+        timer?.interruptUnsafe()
+        // Items that came before a good end are delivered before it; a failure overtakes them.
+        if (delivered === undefined || Exit.isFailure(final)) return end(final)
+        delivered.addObserver((done) => end(Exit.isSuccess(done) ? final : done))
+      }
+      return Effect.void
+    }
 
     /**
      * Takes a stream's items and hands them to the router as its consumer has room. Gives how that ended: when they have
      * run out, or with one that did not fit, for which the stream is then cancelled.
      */
-    const pump = (
-      ticket: Ticket,
-      requestId: RequestId
-    ): Effect.Effect<Exit.Exit<unknown, unknown>> => {
+    const pump = (ticket: Ticket, requestId: RequestId): Fiber.Fiber<void, unknown> => {
       const { end } = ticket.outgoing!
       const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), ([first, ...rest]) =>
         first === undefined
@@ -582,7 +622,7 @@ export const makeClient = (
               Effect.andThen(() => loop)
             )
       )
-      return Fiber.await(runFork(Effect.onError(loop, (cause) => ticket.fail(cause))))
+      return runFork(Effect.onError(loop, (cause) => ticket.fail(cause)))
     }
 
     const router = yield* RpcClient.makeNoSerialization(groupOf(actor), {
@@ -621,6 +661,19 @@ export const makeClient = (
       }
     }
 
+    /** The router, interrupted between its first two steps, would interrupt a fiber that it has not started. */
+    const withoutYield = <A, E, R>(run: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.withFiber((fiber) => {
+        const { maxOpsBeforeYield } = fiber.cache
+        const few = 16
+        if (maxOpsBeforeYield <= few) {
+          return Effect.provideService(Effect.suspend(run), Scheduler.PreventSchedulerYield, true)
+        }
+        return fiber.currentOpCount + few < maxOpsBeforeYield
+          ? run()
+          : Effect.andThen(Effect.yieldNow, Effect.suspend(run))
+      })
+
     const inSpan = <A, E, R>(operation: Operation, effect: Effect.Effect<A, E, R>) =>
       Effect.withFiber<A, E, R>((fiber) =>
         isTraced(fiber)
@@ -634,10 +687,7 @@ export const makeClient = (
         Effect.uninterruptibleMask((restore) => {
           const ticket = new Ticket(operation, session, callee, life)
           return restore(
-            Effect.suspend(
-              () => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
-              // The router, interrupted between its first two steps, would interrupt a fiber that it has not started.
-            ).pipe(Effect.provideService(Scheduler.PreventSchedulerYield, true))
+            withoutYield(() => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>)
           ).pipe(
             Effect.catchCause((cause) =>
               Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>

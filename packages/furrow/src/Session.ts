@@ -18,7 +18,7 @@ import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Deframer, join, Parts } from "./protocol/Framing.ts"
+import { Deframer, Parts } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -644,9 +644,7 @@ export class Session {
       body: () => Effect.andThen(idle, flush),
       step: () => {}
     }).pipe(
-      Effect.andThen(
-        Effect.suspend(() => writer.write(join([this.codec.encodeFrame(this.lastWord!)])))
-      ),
+      Effect.andThen(Effect.suspend(() => writer.write(Codec.framed(this.codec, this.lastWord!)))),
       // A connection that takes no more bytes has ended; its reader tells.
       Effect.ignore,
       Effect.catchDefect((defect) =>
@@ -717,7 +715,7 @@ export const make = (
     const writer = yield* Scope.provide(options.socket.writer, writerScope)
     const pull = yield* Socket.readerBytes(options.socket)
     // Whoever takes no more bytes may still have said something.
-    yield* Effect.ignore(writer.write(join([Codec.json.encodeFrame(options.hello)])))
+    yield* Effect.ignore(writer.write(Codec.framed(Codec.json, options.hello)))
     const deframer = new Deframer()
     const bodies: Array<Uint8Array> = []
     while (bodies.length === 0) {
@@ -746,9 +744,7 @@ export const make = (
     if (refusal._tag === "Refusal" || agreement._tag === "Refusal") {
       const detail = refusal._tag === "Refusal" ? refusal.detail : ""
       yield* writer.write(
-        join([
-          codec.encodeFrame({ _tag: "Bye", why: "refused", detail, payload: new Uint8Array(0) })
-        ])
+        Codec.framed(codec, { _tag: "Bye", why: "refused", detail, payload: new Uint8Array(0) })
       )
       return yield* Effect.fail(new HandshakeFailed(detail, false))
     }

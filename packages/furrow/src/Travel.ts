@@ -7,8 +7,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
+import type { FrameOf } from "./protocol/Protocol.ts"
 
 /** A reference that follows the calls of an actor that declares it, with the schema that carries its value. */
 export interface Travelling<A> {
@@ -53,47 +55,50 @@ const AnnotationsLimit = 4096
 const TravellingLimit = 65_536
 
 /**
- * What of the current fiber travels with a call; `undefined` if nothing does.
+ * What of a fiber travels with a call; `undefined` if nothing does.
  *
  * @internal
  */
 export const pack = (
+  fiber: Fiber.Fiber<unknown, unknown>,
   travelling: ReadonlyArray<AnyTravelling>
-): Effect.Effect<Record<string, Schema.Json> | undefined> =>
-  Effect.withFiber((fiber) => {
-    const { context } = fiber
-    const annotations = scalars(fiber.getRef(References.CurrentLogAnnotations))
-    const present = travelling.filter(({ reference }) => context.mapUnsafe.has(reference.key))
-    if (present.length === 0) {
-      return Effect.succeed(annotations === undefined ? undefined : { [Annotations]: annotations })
-    }
-    const packed: Record<string, Schema.Json> = {}
-    if (annotations !== undefined) packed[Annotations] = annotations
-    let room = TravellingLimit
-    return Effect.as(
-      Effect.forEach(
-        present,
-        ({ reference, schema }) =>
-          Effect.suspend(() => encodeJson(schema)(Context.get(context, reference))).pipe(
-            Effect.flatMap((json) => {
-              const size = sizeOf(json)
-              if (size > room) return Effect.fail(`It takes ${size} bytes; ${room} are left.`)
-              room -= size
-              packed[reference.key] = json
-              return Effect.void
-            }),
-            Effect.catchCause((cause) =>
-              Effect.logWarning(
-                `The value of ${reference.key} cannot travel with this call and stays behind.`,
-                cause
-              )
+): Effect.Effect<FrameOf<"Open">["travelling"]> => {
+  const { context } = fiber
+  const annotations = scalars(fiber.getRef(References.CurrentLogAnnotations))
+  if (annotations === undefined && travelling.length === 0) return nothing
+  const present = travelling.filter(({ reference }) => context.mapUnsafe.has(reference.key))
+  if (present.length === 0) {
+    return Effect.succeed(annotations === undefined ? undefined : { [Annotations]: annotations })
+  }
+  const packed: Record<string, Schema.Json> = {}
+  if (annotations !== undefined) packed[Annotations] = annotations
+  let room = TravellingLimit
+  return Effect.as(
+    Effect.forEach(
+      present,
+      ({ reference, schema }) =>
+        Effect.suspend(() => encodeJson(schema)(Context.get(context, reference))).pipe(
+          Effect.flatMap((json) => {
+            const size = sizeOf(json)
+            if (size > room) return Effect.fail(`It takes ${size} bytes; ${room} are left.`)
+            room -= size
+            packed[reference.key] = json
+            return Effect.void
+          }),
+          Effect.catchCause((cause) =>
+            Effect.logWarning(
+              `The value of ${reference.key} cannot travel with this call and stays behind.`,
+              cause
             )
-          ),
-        { discard: true }
-      ),
-      packed
-    )
-  })
+          )
+        ),
+      { discard: true }
+    ),
+    packed
+  )
+}
+
+const nothing = Effect.succeed(undefined)
 
 /**
  * What travelled here, as a context for the callee's handler; log annotations are added to its own. Unknown names, and

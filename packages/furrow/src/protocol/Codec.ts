@@ -12,6 +12,8 @@ import * as Formatter from "effect/Formatter"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { Batch } from "./Framing.ts"
+import * as Layout from "./Layout.ts"
 import { nestsFreely, overflow, textNestsBeyond, valueNestsBeyond } from "./Nesting.ts"
 import { Frame, Violation } from "./Protocol.ts"
 
@@ -19,8 +21,8 @@ import { Frame, Violation } from "./Protocol.ts"
 export interface Codec {
   /** The name under which `Hello` offers it; whoever knows the name can read the bytes. */
   readonly name: string
-  /** The body of a frame. Throws a `SchemaError` for a frame that is not one: a bug of this end. */
-  encodeFrame(frame: Frame): Uint8Array
+  /** Writes the body of a frame. Throws a `SchemaError` for a frame that is not one: a bug of this end. */
+  writeFrame(frame: Frame, out: Batch): void
   /** The frame in a body. Throws a `Violation` (`MalformedFrame`). */
   decodeFrame(body: Uint8Array): Frame
   /** The codec of one lane's values. It is compiled once for each schema. */
@@ -109,17 +111,14 @@ const nothing = new Uint8Array(0)
 /** A line of JSON for the frame, and a line for its payload if that has any bytes. */
 export const json: Codec = {
   name: "json",
-  encodeFrame: (frame) => {
+  writeFrame: (frame, out) => {
     const { payload = nothing, ...header } = validFrame(frame) as Frame & {
       readonly payload?: Uint8Array
     }
-    const line = encoder.encode(`${JSON.stringify(header)}\n`)
-    if (payload.length === 0) return line
-    const body = new Uint8Array(line.length + payload.length + 1)
-    body.set(line)
-    body.set(payload, line.length)
-    body[body.length - 1] = Newline
-    return body
+    out.bytes(encoder.encode(`${JSON.stringify(header)}\n`))
+    if (payload.length === 0) return
+    out.bytes(payload)
+    out.byte(Newline)
   },
   decodeFrame: (body) =>
     decodeOrViolate("json", () => {
@@ -137,7 +136,13 @@ export const json: Codec = {
     const decode = Schema.decodeUnknownEffect(text, tellValue)
     return {
       encode: (value) =>
-        contained(() => Effect.map(encode(value), (json) => encoder.encode(JSON.stringify(json)))),
+        contained(() => {
+          const said = encode(value)
+          const bytes = (json: unknown) => encoder.encode(JSON.stringify(json))
+          return Exit.isExit(said) && Exit.isSuccess(said)
+            ? Exit.succeed(bytes(said.value))
+            : Effect.map(said, bytes)
+        }),
       decode: (bytes, depth = Infinity) =>
         contained(() => {
           if (textNestsBeyond(bytes, depth)) throw tooDeep(depth)
@@ -156,13 +161,21 @@ const encodeBinary = Schema.encodeSync(binaryFrame)
 const decodeBinary = Schema.decodeUnknownSync(binaryFrame)
 
 /**
- * Effect's SchemaBinary, for frames and payloads. Its layout belongs to a minor version of Effect, which is therefore
- * part of the name. A payload whose schema it has no layout for is written as JSON.
+ * Effect's SchemaBinary, for payloads and for the frames that have no `Layout` of their own. What it writes belongs to a
+ * minor version of Effect, which is therefore part of the name. A payload whose schema it cannot say is written as JSON.
  */
 export const binary: Codec = {
   name: "binary/effect-4.1",
-  encodeFrame: (frame) => encodeBinary(frame),
-  decodeFrame: (body) => decodeOrViolate("binary", () => decodeBinary(body)),
+  writeFrame: (frame, out) => {
+    if (Layout.write(frame, out)) return
+    const encoded = encodeBinary(frame)
+    out.byte(Layout.Elsewhere)
+    out.bytes(encoded)
+  },
+  decodeFrame: (body) =>
+    decodeOrViolate("binary", () =>
+      body[0] === Layout.Elsewhere ? decodeBinary(body.subarray(1)) : Layout.read(body)
+    ),
   payload: compiled((schema) => {
     const bytes = layout(schema)
     if (bytes === undefined) return json.payload(schema)
@@ -198,6 +211,24 @@ const layout = <S extends Schema.Constraint>(schema: S): SchemaBinary.toCodec<S>
   } catch {
     return undefined
   }
+}
+
+/** The body of a frame by itself. */
+export const encodeFrame = (codec: Codec, frame: Frame): Uint8Array => {
+  const out = new Batch()
+  codec.writeFrame(frame, out)
+  return out.take()
+}
+
+/** Frames as they stand on the wire, each behind its length. */
+export const framed = (codec: Codec, ...frames: ReadonlyArray<Frame>): Uint8Array => {
+  const out = new Batch()
+  for (const frame of frames) {
+    out.begin()
+    codec.writeFrame(frame, out)
+    out.end()
+  }
+  return out.take()
 }
 
 const bounds = new WeakMap<Codec, Map<number, Codec>>()

@@ -23,6 +23,91 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
+/** What a batch begins with, in bytes: it grows by doubling, and is given away when it is at least half full. */
+const BatchSize = 8192
+
+/**
+ * Frames on their way out: each is written behind the last, its length before it, and all are taken at once, so that a
+ * frame costs no buffer of its own.
+ */
+export class Batch {
+  private buffer = new Uint8Array(BatchSize)
+  private view = new DataView(this.buffer.buffer)
+  private filled = 0
+  private began = 0
+
+  /** How many bytes wait to be taken. */
+  get length(): number {
+    return this.filled
+  }
+
+  /** The next frame begins. */
+  begin(): void {
+    this.began = this.filled
+    this.room(PrefixSize)
+    this.filled += PrefixSize
+  }
+
+  /** The frame is complete. */
+  end(): void {
+    this.view.setUint32(this.began, this.filled - this.began - PrefixSize)
+  }
+
+  /** One byte. */
+  byte(value: number): void {
+    this.room(1)
+    this.buffer[this.filled++] = value
+  }
+
+  /** A whole number from 0 to 2 ** 53 - 1 in one to eight bytes: seven bits a byte, lowest first, the high bit set on all but the last. */
+  count(value: number): void {
+    this.room(8)
+    let rest = value
+    while (rest >= 128) {
+      this.buffer[this.filled++] = (rest % 128) + 128
+      rest = Math.floor(rest / 128)
+    }
+    this.buffer[this.filled++] = rest
+  }
+
+  /** A number in eight bytes, big-endian. */
+  float(value: number): void {
+    this.room(8)
+    this.view.setFloat64(this.filled, value)
+    this.filled += 8
+  }
+
+  /** Some bytes; they are copied. */
+  bytes(bytes: Uint8Array): void {
+    this.room(bytes.length)
+    this.buffer.set(bytes, this.filled)
+    this.filled += bytes.length
+  }
+
+  /** All that was written since the last time; it belongs to whoever takes it. */
+  take(): Uint8Array {
+    const { buffer, filled } = this
+    this.filled = 0
+    if (filled * 2 < buffer.length) return buffer.slice(0, filled)
+    this.use(new Uint8Array(BatchSize))
+    return buffer.subarray(0, filled)
+  }
+
+  private room(bytes: number): void {
+    if (this.filled + bytes <= this.buffer.length) return
+    let size = this.buffer.length * 2
+    while (size < this.filled + bytes) size *= 2
+    const larger = new Uint8Array(size)
+    larger.set(this.buffer.subarray(0, this.filled))
+    this.use(larger)
+  }
+
+  private use(buffer: Uint8Array<ArrayBuffer>): void {
+    this.buffer = buffer
+    this.view = new DataView(buffer.buffer)
+  }
+}
+
 /** Parts shorter than this are copied into blocks of this many bytes. */
 const BlockSize = 4096
 
