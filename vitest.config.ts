@@ -50,6 +50,7 @@ export default defineConfig({
           name: "process",
           include: ["test/{node,tree,chaos,soak,examples}/**/*.test.ts"],
           sequence: { groupOrder: 1 },
+          globalSetup: "test/node/prebuild.ts",
           pool: "forks",
           testTimeout: 30_000,
           hookTimeout: 30_000

@@ -32,6 +32,7 @@ import * as MainModule from "./internal/MainModule.ts"
 import { memoryKills } from "./internal/MemoryKills.ts"
 import { untilNobodyRuns } from "./internal/GroupMembers.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
+import * as Prebuilt from "./internal/Prebuilt.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
@@ -93,12 +94,17 @@ const LastWordsTurns = 20
 const orphanGrace = (request: SpawnRequest, whole: Duration.Input): number =>
   Duration.toMillis(Duration.fromInputUnsafe(whole)) / 2 ** (request.path.split("/").length - 1)
 
-const makeArguments = (request: SpawnRequest, main: string): Array<string> => {
+const makeArguments = (
+  request: SpawnRequest,
+  env: Readonly<Record<string, string | undefined>>,
+  main: string
+): Array<string> => {
   const { execArgv, gid, memory, title, uid } = request.options
   return [
     // Before everything that is inherited, so that nothing runs as the wrong user.
     ...NodeFlags.identityFlag(uid, gid),
     ...(execArgv ?? NodeFlags.inheritedExecArgv(process.execArgv)),
+    ...Prebuilt.flagsOf(env),
     ...NodeFlags.memoryFlag(memory),
     NodeFlags.titleFlag(title ?? `furrow:${request.path}`),
     main,
@@ -202,7 +208,7 @@ const spawn = Effect.fnUntraced(function* (
       : undefined
   const env = makeEnvironment(request.options)
   const gated = guardian !== undefined && StartGate.passes(env)
-  const args = makeArguments(request, main)
+  const args = makeArguments(request, env, main)
   if (guard === "watchdog") args.push(Watchdog.argument(grace))
   const [file, given] = yield* makeProgram(request, args, env, gated)
   const command = ChildProcess.make(file, given, makeOptions(request, env))

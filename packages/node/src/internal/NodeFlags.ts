@@ -5,6 +5,7 @@
  * inspectors, watchers and test runners would stop it or make it something else; `-e` and its kin would run another
  * program.
  */
+import * as Prebuilt from "./Prebuilt.ts"
 
 const NotInherited =
   /^--(?:inspect|debug-port|watch|test|eval|print|input-type|interactive|check|run|entry-url|title)(?:-|$)|^-(?:e|p|pe|i|c)$/
@@ -26,7 +27,8 @@ const inherited = (tokens: ReadonlyArray<string>): Array<string> => {
       const flag = text.split("=", 1)[0]!.replaceAll("_", "-")
       const identity =
         text.includes(IdentityMark) || tokens[at + 1]?.startsWith(IdentityMark) === true
-      keep = !NotInherited.test(flag) && !(flag === "--import" && identity)
+      keep =
+        !NotInherited.test(flag) && !(flag === "--import" && identity) && text !== Prebuilt.Flag
     }
     if (keep) kept.push(token)
   }

@@ -1,0 +1,114 @@
+/**
+ * Builds what actors start from: `node packages/node/scripts/prebuild.ts`. Does nothing if what is there is fresh.
+ *
+ * Answers for the list of modules (all that a program of an actor loads, and what it is likely to import besides), and
+ * for one file with all that each of them exports. How it is used is `internal/Prebuilt`'s.
+ */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { registerHooks } from "node:module"
+import { join, relative, sep } from "node:path"
+import { fileURLToPath } from "node:url"
+import { rolldown } from "rolldown"
+import * as Prebuilt from "../src/internal/Prebuilt.ts"
+
+/** Where modules are taken from; what they import from elsewhere stays an import. */
+const packages = [
+  "effect",
+  "@effect/platform-node",
+  "@effect/platform-node-shared",
+  "furrow",
+  "@furrow/node"
+]
+
+/** What the program of an actor imports, as a rule. All that these load is built, too. */
+const roots = [
+  "@furrow/node/NodeActor",
+  "furrow",
+  "effect/Config",
+  "effect/Console",
+  "effect/FiberMap",
+  "effect/FiberSet",
+  "effect/Ref",
+  "effect/Semaphore",
+  "effect/SubscriptionRef"
+]
+
+/** Packages under development change from run to run, the others with their version. */
+const isSource = (file: string): boolean => file.endsWith(".ts")
+
+const build = async (): Promise<void> => {
+  const found = packages.map((name) => ({ name, ...Prebuilt.packageOf(name) }))
+  const nameOf = (file: string): string | undefined => {
+    for (const { folder, name } of found) {
+      if (file.startsWith(folder + sep)) {
+        return [name, ...relative(folder, file).split(sep)].join("/")
+      }
+    }
+    return undefined
+  }
+  const files: Array<{ readonly file: string; readonly name: string; readonly url: string }> = []
+  registerHooks({
+    load: (url, context, next) => {
+      const file = url.startsWith("file:") ? fileURLToPath(url) : undefined
+      const name = file === undefined ? undefined : nameOf(file)
+      if (file !== undefined && name !== undefined && !name.includes("/node_modules/")) {
+        files.push({ file, name, url })
+      }
+      return next(url, context)
+    }
+  })
+  for (const root of roots) await import(root)
+
+  const modules: Record<string, readonly [string, ReadonlyArray<string>]> = {}
+  const sources: Record<string, string> = {}
+  const imports: Array<string> = []
+  const entries: Array<string> = []
+  for (const [at, { file, name, url }] of files.entries()) {
+    const names = Object.keys(await import(url))
+    const key = `m${at}`
+    modules[name] = [key, names]
+    if (isSource(file)) sources[name] = Prebuilt.stampOf(file)
+    const named = names.map((exported) => `${exported} as ${key}$${exported}`)
+    imports.push(`import { ${named.join()} } from ${JSON.stringify(file)}`)
+    entries.push(`${key}: () => [${names.map((exported) => `${key}$${exported}`).join()}]`)
+  }
+
+  const entry = "furrow:prebuilt"
+  const bundle = await rolldown({
+    input: entry,
+    platform: "node",
+    external: (id, importer) =>
+      importer !== undefined &&
+      !/^[./]/.test(id) &&
+      !packages.some((name) => id === name || id.startsWith(`${name}/`)),
+    plugins: [
+      {
+        name: "prebuilt",
+        resolveId: (id) => (id === entry ? id : null),
+        load: (id) =>
+          id === entry
+            ? `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
+            : null
+      }
+    ]
+  })
+  const tableFile = join(Prebuilt.Folder, Prebuilt.TableFile)
+  mkdirSync(Prebuilt.Folder, { recursive: true })
+  // As long as there is no table, nobody uses it.
+  rmSync(tableFile, { force: true })
+  await bundle.write({
+    file: join(Prebuilt.Folder, Prebuilt.ModulesFile),
+    codeSplitting: false,
+    comments: false,
+    // Names stay: those of functions and classes are in messages.
+    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
+  })
+  const table: Prebuilt.Table = {
+    packages: Object.fromEntries(found.map(({ name, version }) => [name, version])),
+    sources,
+    modules
+  }
+  writeFileSync(tableFile, JSON.stringify(table))
+}
+
+if (!Prebuilt.isFresh()) await build()

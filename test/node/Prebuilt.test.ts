@@ -1,0 +1,99 @@
+/** What actors start from: built from what is installed, served as one copy, and left alone where it does not fit. */
+import { describe, expect, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { promisify } from "node:util"
+import * as Prebuilt from "../../packages/node/src/internal/Prebuilt.ts"
+
+/** What a program prints that is started as an actor would be. */
+const run = async (code: string): Promise<unknown> => {
+  const flags = [...Prebuilt.flagsOf({}), "--input-type=module", "--eval", code]
+  return JSON.parse((await promisify(execFile)(process.execPath, flags)).stdout)
+}
+
+/** A copy of what was built, with another table. */
+const withTable = (change: (table: Prebuilt.Table) => unknown): boolean => {
+  const folder = mkdtempSync(join(tmpdir(), "furrow-prebuilt-"))
+  try {
+    copyFileSync(join(Prebuilt.Folder, Prebuilt.ModulesFile), join(folder, Prebuilt.ModulesFile))
+    const table: Prebuilt.Table = JSON.parse(
+      readFileSync(join(Prebuilt.Folder, Prebuilt.TableFile), "utf8")
+    )
+    writeFileSync(join(folder, Prebuilt.TableFile), JSON.stringify(change(table)))
+    return Prebuilt.isFresh(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe("what actors start from", () => {
+  it("has one copy of each module, whoever imports it and by which name", async () => {
+    const { folders, table } = Prebuilt.read()!
+    const modules = Object.entries(table.modules).map(
+      ([name, [key, names]]) =>
+        [pathToFileURL(Prebuilt.fileOf(name, folders)).href, key, names] as const
+    )
+    const file = JSON.stringify(pathToFileURL(join(Prebuilt.Folder, Prebuilt.ModulesFile)).href)
+    const others = await run(`
+      const { modules } = await import(${file})
+      const others = []
+      for (const [url, key, names] of ${JSON.stringify(modules)}) {
+        const found = await import(url)
+        const built = modules[key]()
+        const same = Object.keys(found).length === names.length &&
+          names.every((name, at) => Object.is(found[name], built[at]))
+        if (!same) others.push(url)
+      }
+      console.log(JSON.stringify(others))`)
+    expect(others).toEqual([])
+  })
+
+  it("lets modules that were not built find those that were", async () => {
+    const same = await run(
+      `
+      const { Effect } = await import("effect")
+      const { succeed } = await import("effect/Effect")
+      console.log(JSON.stringify(Effect.succeed === succeed))`.replaceAll(
+        /import\("(effect[^"]*)"\)/g,
+        (_, name: string) => `import(${JSON.stringify(import.meta.resolve(name))})`
+      )
+    )
+    expect(same).toBe(true)
+  })
+
+  it("has not grown by a tenth: what a child loads is what each start costs", () => {
+    const { table } = Prebuilt.read()!
+    const { size } = statSync(join(Prebuilt.Folder, Prebuilt.ModulesFile))
+    expect(Object.keys(table.modules).length).toBeLessThan(354)
+    expect(size).toBeLessThan(1_810_000)
+  })
+
+  it("is used as it was built, and not for other versions, changed sources, or without its file", () => {
+    expect(withTable((table) => table)).toBe(true)
+    expect(
+      withTable((table) => ({ ...table, packages: { ...table.packages, effect: "4.1.1" } }))
+    ).toBe(false)
+    expect(withTable((table) => ({ ...table, packages: { "no-such-package": "1.0.0" } }))).toBe(
+      false
+    )
+    expect(
+      withTable((table) => ({
+        ...table,
+        sources: { ...table.sources, "furrow/src/Actor.ts": "1 bytes, 1" }
+      }))
+    ).toBe(false)
+    expect(
+      withTable((table) => ({ ...table, sources: { "furrow/src/Gone.ts": "1 bytes, 1" } }))
+    ).toBe(false)
+    expect(withTable(() => "nothing")).toBe(false)
+    expect(Prebuilt.isFresh(join(tmpdir(), "no-such-folder"))).toBe(false)
+  })
+
+  it("is not used while coverage is measured", () => {
+    expect(Prebuilt.flagsOf({ NODE_V8_COVERAGE: "coverage" })).toEqual([])
+    expect(Prebuilt.flagsOf({})).toEqual([Prebuilt.Flag])
+  })
+})
