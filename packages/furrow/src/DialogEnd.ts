@@ -34,18 +34,21 @@ export class DialogEnd {
   /** What this end takes of the other's items before they are taken out, and keeps of its own before they are written. */
   readonly window: Window
   private readonly carrier: Carrier
-  private readonly senders: Array<Waiter> = []
-  private readonly items: Array<Uint8Array> = []
-  private readonly takers: Array<() => void> = []
+  // Most dialogs are calls, which have no items: what only items need is made for the first of them.
+  private senders: Array<Waiter> | undefined
+  private items: Array<Uint8Array> | undefined
+  private takers: Array<() => void> | undefined
   /** Items were received, but not yet given back as credit. */
-  private owed = { items: 0, bytes: 0 }
+  private owedItems = 0
+  private owedBytes = 0
   /** The items handed out by the last `take`; they count as taken out when the next is asked for. */
-  private handedOut = { items: 0, bytes: 0 }
+  private handedItems = 0
+  private handedBytes = 0
   /** The other end sends no more items: it said so, or the dialog is over. */
   private drained = false
   /** The dialog was cancelled before everything that the other end had to send was taken. */
   cut = false
-  private parts = new Parts()
+  private parts: Parts | undefined
   private partsLane: Lane | undefined
 
   constructor(
@@ -59,8 +62,7 @@ export class DialogEnd {
     this.state = state
     this.window = window
     this.carrier = carrier
-    this.lane = new OutboxLane(id)
-    this.lane.onWritten = () => this.releaseSenders()
+    this.lane = new OutboxLane(id, this)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -78,16 +80,22 @@ export class DialogEnd {
   /** Sends one item once there is credit; tells why not, if the dialog is over before. */
   send(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
     return Effect.suspend(() => {
-      if (this.senders.length === 0 && this.sendNow(bytes)) return Effect.undefined
-      return Effect.callback<SendRefusal | undefined>((resume) => {
-        const waiter: Waiter = { bytes, resume: (sent) => resume(Effect.succeed(sent)) }
-        this.senders.push(waiter)
-        // A fiber may rest between looking and waiting; what came in between is seen here.
-        this.releaseSenders()
-        return Effect.sync(() => {
-          const index = this.senders.indexOf(waiter)
-          if (index >= 0) this.senders.splice(index, 1)
-        })
+      const senders = this.senders
+      const isFirst = senders === undefined || senders.length === 0
+      return isFirst && this.sendNow(bytes) ? Effect.undefined : this.sendLater(bytes)
+    })
+  }
+
+  private sendLater(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
+    return Effect.callback<SendRefusal | undefined>((resume) => {
+      const senders = (this.senders ??= [])
+      const waiter: Waiter = { bytes, resume: (sent) => resume(Effect.succeed(sent)) }
+      senders.push(waiter)
+      // A fiber may rest between looking and waiting; what came in between is seen here.
+      this.releaseSenders()
+      return Effect.sync(() => {
+        const index = senders.indexOf(waiter)
+        if (index >= 0) senders.splice(index, 1)
       })
     })
   }
@@ -117,7 +125,7 @@ export class DialogEnd {
 
   /** The caller leaves: nothing more is sent, what is there and what comes is not taken. */
   cancelled(): void {
-    this.cut = this.items.length > 0 || !this.state.receiveEnded
+    this.cut = this.hasItems || !this.state.receiveEnded
     this.state = { ...this.state, cancelled: true }
     this.drained = true
     this.discard()
@@ -134,10 +142,16 @@ export class DialogEnd {
   }
 
   private sayItem(bytes: Uint8Array): void {
-    this.say({ _tag: "Item", id: 0, payload: bytes })
+    this.say({ _tag: "Item", id: this.lane.id ?? 0, payload: bytes })
+  }
+
+  /** @internal Something of it has been written: there may be room again. */
+  written(): void {
+    this.releaseSenders()
   }
 
   private releaseSenders(): void {
+    if (this.senders === undefined) return
     const refusal = this.refusal
     while (this.senders.length > 0) {
       if (refusal === undefined && !this.hasRoom) return
@@ -168,23 +182,28 @@ export class DialogEnd {
     return this.drained || this.state.cancelled
   }
 
+  private get hasItems(): boolean {
+    return this.items !== undefined && this.items.length > 0
+  }
+
   private takeNow(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
-    if (this.items.length > 0) {
+    if (this.items !== undefined && this.items.length > 0) {
       const taken = this.items.splice(0, max)
-      this.handedOut.items += taken.length
-      for (const item of taken) this.handedOut.bytes += item.length
+      this.handedItems += taken.length
+      for (const item of taken) this.handedBytes += item.length
       return Effect.succeed(taken)
     }
     if (this.isDry) return Effect.succeed([])
     return Effect.flatMap(
       Effect.callback<void>((resume) => {
         // A fiber may rest between looking and waiting; what came in between is seen here.
-        if (this.items.length > 0 || this.isDry) return resume(Effect.void)
+        if (this.hasItems || this.isDry) return resume(Effect.void)
+        const takers = (this.takers ??= [])
         const taker = () => resume(Effect.void)
-        this.takers.push(taker)
+        takers.push(taker)
         return Effect.sync(() => {
-          const index = this.takers.indexOf(taker)
-          if (index >= 0) this.takers.splice(index, 1)
+          const index = takers.indexOf(taker)
+          if (index >= 0) takers.splice(index, 1)
         })
       }),
       () => this.takeNow(max)
@@ -192,15 +211,22 @@ export class DialogEnd {
   }
 
   private giveBack(): void {
-    this.owed.items += this.handedOut.items
-    this.owed.bytes += this.handedOut.bytes
-    this.handedOut = { items: 0, bytes: 0 }
+    this.owedItems += this.handedItems
+    this.owedBytes += this.handedBytes
+    this.handedItems = 0
+    this.handedBytes = 0
     if (this.drained || this.lane.id === undefined) return
     // Half a window at a time: often enough to keep the sender going, seldom enough to cost little.
-    const due = this.owed.items * 2 >= this.window.items || this.owed.bytes * 2 >= this.window.bytes
-    if (!due || this.owed.items === 0) return
-    const frame = { _tag: "Credit" as const, id: this.lane.id, ...this.owed }
-    this.owed = { items: 0, bytes: 0 }
+    const due = this.owedItems * 2 >= this.window.items || this.owedBytes * 2 >= this.window.bytes
+    if (!due || this.owedItems === 0) return
+    const frame = {
+      _tag: "Credit" as const,
+      id: this.lane.id,
+      items: this.owedItems,
+      bytes: this.owedBytes
+    }
+    this.owedItems = 0
+    this.owedBytes = 0
     const next = DialogState.sent(this.state, frame)
     if (next instanceof Violation) return
     this.state = next
@@ -208,12 +234,12 @@ export class DialogEnd {
   }
 
   private wakeTakers(): void {
-    for (const taker of this.takers.splice(0)) taker()
+    if (this.takers !== undefined) for (const taker of this.takers.splice(0)) taker()
   }
 
   /** Items that were received and not taken are forgotten; nobody will take them. */
   discard(): void {
-    this.items.length = 0
+    this.items = undefined
   }
 
   /**
@@ -227,8 +253,9 @@ export class DialogEnd {
       case "More": {
         if (frame.lane !== this.partsLane) this.forgetParts()
         this.partsLane = frame.lane
-        this.parts.push(frame.payload)
-        return this.parts.length > valueLimit
+        const parts = (this.parts ??= new Parts())
+        parts.push(frame.payload)
+        return parts.length > valueLimit
           ? new Violation({
               rule: "ValueTooLong",
               detail: `a value of more than ${valueLimit} bytes in ${this.operation}`
@@ -239,7 +266,7 @@ export class DialogEnd {
         const item = this.whole(frame.payload)
         // A caller that has cancelled takes nothing more; what was under way is let pass.
         if (this.state.cancelled && this.state.role === "caller") return undefined
-        this.items.push(item)
+        ;(this.items ??= []).push(item)
         this.wakeTakers()
         return undefined
       }
@@ -271,14 +298,14 @@ export class DialogEnd {
   }
 
   private whole(last: Uint8Array): Uint8Array {
-    if (this.parts.length === 0) return last
+    if (this.parts === undefined) return last
     const value = this.parts.join(last)
     this.forgetParts()
     return value
   }
 
   private forgetParts(): void {
-    if (this.parts.length > 0) this.parts = new Parts()
+    this.parts = undefined
     this.partsLane = undefined
   }
 

@@ -19,6 +19,11 @@ interface Parcel {
   offset: number
 }
 
+/** Whoever is told when something of a lane has been written. */
+export interface LaneOwner {
+  readonly written: () => void
+}
+
 /** The frames of one dialog that wait to be written, in order. */
 export class OutboxLane {
   /** The dialog's id; for a caller's dialog it is drawn when its first frame is written. */
@@ -29,11 +34,16 @@ export class OutboxLane {
   queued = false
   /** How many bytes of payloads wait to be written. */
   length = 0
-  /** Is told when something of it has been written. */
-  onWritten: () => void = () => {}
+  private readonly owner: LaneOwner | undefined
 
-  constructor(id?: number) {
+  constructor(id?: number, owner?: LaneOwner) {
     this.id = id
+    this.owner = owner
+  }
+
+  /** @internal Something of it has been written. */
+  written(): void {
+    this.owner?.written()
   }
 
   /** Whether a part of a value has been written and its end has not. */
@@ -160,7 +170,7 @@ export class Outbox {
     }
     this.ring = turn === ring.length ? [] : ring.slice(turn)
     // Whoever is told may have more to say: that is for the next time.
-    for (let told = 0; told < turn; told++) ring[told]!.onWritten()
+    for (let told = 0; told < turn; told++) ring[told]!.written()
     return batch.length === 0 ? undefined : batch.take()
   }
 
@@ -194,9 +204,11 @@ export class Outbox {
     }
     lane.parcels.shift()
     lane.length -= left
-    if (parcel.frame._tag === "Exit") this.exits--
-    return "payload" in parcel.frame
-      ? { ...parcel.frame, id, payload: parcel.payload.subarray(parcel.offset) }
-      : { ...parcel.frame, id }
+    const { frame, offset } = parcel
+    if (frame._tag === "Exit") this.exits--
+    if (frame.id === id && offset === 0) return frame
+    return "payload" in frame && offset > 0
+      ? { ...frame, id, payload: parcel.payload.subarray(offset) }
+      : { ...frame, id }
   }
 }

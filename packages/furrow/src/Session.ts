@@ -124,13 +124,53 @@ export class HandshakeFailed {
   }
 }
 
-interface LiveOutgoing extends Outgoing {
+class LiveOutgoing implements Outgoing {
+  readonly end: DialogEnd
   readonly listener: CallerListener
+  private readonly session: Session
+
+  constructor(session: Session, end: DialogEnd, listener: CallerListener) {
+    this.session = session
+    this.end = end
+    this.listener = listener
+  }
+
+  cancel(word: CancelWord): void {
+    this.session.cancel(this, word)
+  }
+
+  hurry(word: CancelWord): void {
+    this.session.hurry(this, word)
+  }
 }
 
-interface LiveIncoming {
+class LiveIncoming implements Incoming {
+  readonly open: FrameOf<"Open">
   readonly end: DialogEnd
-  readonly interrupt: (why: FrameOf<"Cancel"> | "lost") => void
+  interrupt: (why: FrameOf<"Cancel"> | "lost") => void = () => {}
+  private readonly session: Session
+  private owed: number
+
+  constructor(session: Session, open: FrameOf<"Open">, end: DialogEnd) {
+    this.session = session
+    this.open = open
+    this.end = end
+    this.owed = open.payload.length
+  }
+
+  get id(): number {
+    return this.open.id
+  }
+
+  exit(frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
+    this.session.exit(this, frame)
+  }
+
+  taken(): void {
+    const { owed } = this
+    this.owed = 0
+    if (owed > 0) this.session.giveOpenRoom(owed)
+  }
 }
 
 const none = { items: 0, bytes: 0 }
@@ -295,16 +335,7 @@ export class Session {
       window,
       this.carrier
     )
-    const live: LiveOutgoing = {
-      end,
-      listener,
-      cancel: (word) => this.cancel(live, word),
-      hurry: (word) => {
-        const { lane, state } = end
-        if (state.exited || !state.cancelled || lane.id === undefined) return
-        this.outbox.urgent({ ...word, _tag: "Cancel", id: lane.id })
-      }
-    }
+    const live = new LiveOutgoing(this, end, listener)
     this.unwritten.set(end.lane, live)
     end.say({ ...frame, _tag: "Open", id: 0, window })
     return live
@@ -322,7 +353,14 @@ export class Session {
     return id
   }
 
-  private cancel(live: LiveOutgoing, word: CancelWord): void {
+  /** @internal */
+  hurry({ end: { lane, state } }: LiveOutgoing, word: CancelWord): void {
+    if (state.exited || !state.cancelled || lane.id === undefined) return
+    this.outbox.urgent({ ...word, _tag: "Cancel", id: lane.id })
+  }
+
+  /** @internal */
+  cancel(live: LiveOutgoing, word: CancelWord): void {
     const { end } = live
     if (end.state.exited || end.state.cancelled) return
     if (this.unwritten.delete(end.lane)) {
@@ -480,24 +518,18 @@ export class Session {
       this.carrier,
       id
     )
-    let owed = payload.length
-    let interrupt: LiveIncoming["interrupt"] = () => {}
-    this.incoming.set(id, { end, interrupt: (why) => interrupt(why) })
-    interrupt = this.callee.onOpen({
-      id,
-      open: { ...open, payload },
-      end,
-      exit: (exit) => {
-        if (end.state.exited) return
-        end.say({ ...exit, _tag: "Exit", id })
-        this.incoming.delete(id)
-        end.over()
-      },
-      taken: () => {
-        this.giveOpenRoom(owed)
-        owed = 0
-      }
-    })
+    const whole = payload === open.payload ? open : { ...open, payload }
+    const live = new LiveIncoming(this, whole, end)
+    this.incoming.set(id, live)
+    live.interrupt = this.callee.onOpen(live)
+  }
+
+  /** @internal */
+  exit({ end, id }: LiveIncoming, frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
+    if (end.state.exited) return
+    end.say({ ...frame, _tag: "Exit", id })
+    this.incoming.delete(id)
+    end.over()
   }
 
   private get isFull(): boolean {
@@ -509,8 +541,10 @@ export class Session {
   /**
    * Gives back room for Opens, a quarter of the window at a time: the sender waits only when all of it is taken, and
    * then more than a quarter is still to come back.
+   *
+   * @internal
    */
-  private giveOpenRoom(bytes: number): void {
+  giveOpenRoom(bytes: number): void {
     this.openRoomOwed += bytes
     if (this.openRoomOwed * 4 < this.own.window || this.isOver) return
     this.outbox.urgent({ _tag: "Credit", id: 0, items: 0, bytes: this.openRoomOwed })
@@ -543,11 +577,11 @@ export class Session {
     const lost = [...this.incoming.values()]
     this.incoming.clear()
     this.arriving.clear()
-    for (const { end, interrupt } of lost) {
+    for (const live of lost) {
       // First the interruption, so that nobody takes the end of the connection for the end of a stream.
-      interrupt("lost")
-      end.over()
-      end.discard()
+      live.interrupt("lost")
+      live.end.over()
+      live.end.discard()
     }
   }
 
