@@ -80,9 +80,7 @@ export class DialogEnd {
   /** Sends one item once there is credit; tells why not, if the dialog is over before. */
   send(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
     return Effect.suspend(() => {
-      const senders = this.senders
-      const isFirst = senders === undefined || senders.length === 0
-      return isFirst && this.sendNow(bytes) ? Effect.undefined : this.sendLater(bytes)
+      return this.sendNow(bytes) ? Effect.undefined : this.sendLater(bytes)
     })
   }
 
@@ -100,7 +98,9 @@ export class DialogEnd {
     })
   }
 
-  private sendNow(bytes: Uint8Array): boolean {
+  /** Sends one item, if there is credit, and nobody waits for it who came before; tells whether it did. */
+  sendNow(bytes: Uint8Array): boolean {
+    if (this.senders !== undefined && this.senders.length > 0) return false
     if (this.refusal !== undefined || !this.hasRoom) return false
     this.sayItem(bytes)
     return true

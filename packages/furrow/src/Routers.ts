@@ -52,7 +52,7 @@ import { isKnown, mapKnown } from "./Known.ts"
 import { portalError, say } from "./LastWord.ts"
 import * as Life from "./Life.ts"
 import { operationsFor, operationsOf } from "./Operations.ts"
-import type { Operation } from "./Operations.ts"
+import type { LaneCodec, Operation } from "./Operations.ts"
 import { DeadlineExceeded, Disconnected, Unimplemented } from "./PortalError.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
@@ -209,18 +209,26 @@ export const makeServer = (
     yield* Effect.addFinalizer(() => Effect.sync(() => life.waiting.delete(waits)))
 
     /** A stream's chunk, item by item; waits for credit. */
-    const sendItems = (request: Request, values: ReadonlyArray<unknown>) =>
-      Effect.forEach(
-        values,
-        (value) =>
-          Effect.flatMap(request.operation.fromCallee.encode(value, request.limit), (bytes) =>
-            Effect.flatMap(request.incoming.end.send(bytes), (refusal) =>
+    const sendItems = (
+      request: Request,
+      values: ReadonlyArray<unknown>,
+      from = 0
+    ): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const { incoming, limit, operation } = request
+        for (let at = from; at < values.length; at++) {
+          const encoded = operation.fromCallee.encode(values[at], limit)
+          if (isKnown(encoded) && incoming.end.sendNow(encoded.value)) continue
+          return encoded.pipe(
+            Effect.flatMap((bytes) => incoming.end.send(bytes)),
+            Effect.flatMap((refusal) =>
               // The caller is gone, and this handler's interruption is on its way.
-              refusal === undefined ? Effect.void : Effect.interrupt
+              refusal === undefined ? sendItems(request, values, at + 1) : Effect.interrupt
             )
-          ),
-        { discard: true }
-      )
+          )
+        }
+        return Effect.void
+      })
 
     const making: Effect.Effect<
       RpcServer.RpcServer<Rpc.Any>,
@@ -426,6 +434,20 @@ type FlatClient = (
   options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
 ) => unknown
 
+/** The values of some items, in order. */
+const decodeAll = (
+  lane: LaneCodec<unknown>,
+  items: ReadonlyArray<Uint8Array>
+): Effect.Effect<ReadonlyArray<unknown>> => {
+  const values: Array<unknown> = []
+  for (const bytes of items) {
+    const decoded = lane.decode(bytes)
+    if (!isKnown(decoded)) return Effect.forEach(items, (bytes) => lane.decode(bytes))
+    values.push(decoded.value)
+  }
+  return Effect.succeed(values)
+}
+
 /** The most that the headers of a call may take, in bytes of JSON: they stand in one frame with everything else. */
 const HeadersLimit = 65_536
 
@@ -610,12 +632,10 @@ export const makeClient = (
      */
     const pump = (ticket: Ticket, requestId: RequestId): Fiber.Fiber<void, unknown> => {
       const { end } = ticket.outgoing!
-      const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), ([first, ...rest]) =>
-        first === undefined
+      const loop: Effect.Effect<void> = Effect.flatMap(end.take(PumpSize), (items) =>
+        items.length === 0
           ? Effect.void
-          : Effect.forEach([first, ...rest], (bytes) =>
-              ticket.operation.fromCallee.decode(bytes)
-            ).pipe(
+          : decodeAll(ticket.operation.fromCallee, items).pipe(
               Effect.flatMap((values) =>
                 deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
               ),

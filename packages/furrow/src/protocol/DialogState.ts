@@ -180,30 +180,55 @@ const refusal = (
   return undefined
 }
 
-/** What a frame that may be said changes. */
+/** What a frame that may be said changes. Each state is written out: computed names would cost an item most of its time. */
 const next = (state: DialogState, frame: DialogFrame, side: Side): DialogState => {
   switch (frame._tag) {
     case "More":
       return frame.lane === "item"
-        ? { ...spend(state, frame.payload, side), [side.under]: "item" }
-        : { ...state, [side.under]: frame.lane }
+        ? spent(state, frame.payload, side, "item")
+        : under(state, frame.lane, side)
     case "Open":
-      return { ...state, [side.under]: undefined, opened: true }
+      return side === ours
+        ? { ...state, sending: undefined, opened: true }
+        : { ...state, receiving: undefined, opened: true }
     case "Started":
-      return { ...state, [side.under]: undefined, started: true, [side.back]: frame.window }
+      return side === ours
+        ? { ...state, sending: undefined, started: true, granted: frame.window }
+        : { ...state, receiving: undefined, started: true, credit: frame.window }
     case "Item":
-      return { ...spend(state, frame.payload, side), [side.under]: undefined }
+      return spent(state, frame.payload, side, undefined)
     case "End":
-      return { ...state, [side.ended]: true }
+      return side === ours ? { ...state, sendEnded: true } : { ...state, receiveEnded: true }
     case "Credit": {
       const { bytes, items } = state[side.back]
-      return { ...state, [side.back]: { items: items + frame.items, bytes: bytes + frame.bytes } }
+      const window = { items: items + frame.items, bytes: bytes + frame.bytes }
+      return side === ours ? { ...state, granted: window } : { ...state, credit: window }
     }
     case "Cancel":
       return { ...state, cancelled: true }
     case "Exit":
-      return { ...state, [side.under]: undefined, exited: true }
+      return side === ours
+        ? { ...state, sending: undefined, exited: true }
+        : { ...state, receiving: undefined, exited: true }
   }
+}
+
+const under = (state: DialogState, lane: Lane, side: Side): DialogState =>
+  side === ours ? { ...state, sending: lane } : { ...state, receiving: lane }
+
+/** An item is paid for with its first part, its bytes part by part. */
+const spent = (
+  state: DialogState,
+  payload: Uint8Array,
+  side: Side,
+  lane: Lane | undefined
+): DialogState => {
+  const { bytes, items } = state[side.window]
+  const isFirst = state[side.under] === undefined
+  const window = { items: isFirst ? items - 1 : items, bytes: bytes - payload.length }
+  return side === ours
+    ? { ...state, credit: window, sending: lane }
+    : { ...state, granted: window, receiving: lane }
 }
 
 /** The lane a frame speaks on; `undefined` for the frames without a value. */
@@ -243,16 +268,6 @@ const noItems = ({ kind }: DialogState, role: Role, tag: string): Violation => {
 }
 
 const hasCredit = (window: Window): boolean => window.items > 0 && window.bytes > 0
-
-/** An item is paid for with its first part, its bytes part by part. */
-const spend = (state: DialogState, payload: Uint8Array, side: Side): DialogState => {
-  const { bytes, items } = state[side.window]
-  const isFirst = state[side.under] === undefined
-  return {
-    ...state,
-    [side.window]: { items: isFirst ? items - 1 : items, bytes: bytes - payload.length }
-  }
-}
 
 const broken = (rule: Violation["rule"], detail: string): Violation =>
   new Violation({ rule, detail })
