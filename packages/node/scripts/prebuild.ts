@@ -1,5 +1,6 @@
 /**
- * Builds what actors start from: `node packages/node/scripts/prebuild.ts`. Does nothing if what is there is fresh.
+ * Builds what actors start from: `node packages/node/scripts/prebuild.ts`, which does nothing if what is there is fresh;
+ * with `--dist` from what the build has compiled, for the package that is published.
  *
  * Answers for the list of modules (all that a program of an actor loads, and what it is likely to import besides), and
  * for one file with all that each of them exports. How it is used is `internal/Prebuilt`'s.
@@ -36,6 +37,13 @@ const roots = [
 /** Packages under development change from run to run, the others with their version. */
 const isSource = (file: string): boolean => file.endsWith(".ts")
 
+const dist = process.argv.includes("--dist")
+const folder = dist ? Prebuilt.FolderOf.dist : Prebuilt.FolderOf.src
+
+/** What is published is the compiled file: in this repository, packages find the sources of each other. */
+const published = (source: string): string =>
+  dist ? source.replace(/(\/packages\/\w+)\/src\/(.+)\.ts$/, "$1/dist/$2.js") : source
+
 const build = async (): Promise<void> => {
   const found = packages.map((name) => ({ name, ...Prebuilt.packageOf(name) }))
   const nameOf = (file: string): string | undefined => {
@@ -48,6 +56,10 @@ const build = async (): Promise<void> => {
   }
   const files: Array<{ readonly file: string; readonly name: string; readonly url: string }> = []
   registerHooks({
+    resolve: (specifier, context, next) => {
+      const resolved = next(specifier, context)
+      return { ...resolved, url: published(resolved.url) }
+    },
     load: (url, context, next) => {
       const file = url.startsWith("file:") ? fileURLToPath(url) : undefined
       const name = file === undefined ? undefined : nameOf(file)
@@ -84,7 +96,14 @@ const build = async (): Promise<void> => {
     plugins: [
       {
         name: "prebuilt",
-        resolveId: (id) => (id === entry ? id : null),
+        resolveId: {
+          order: "pre",
+          handler: async function (id, importer) {
+            if (id === entry) return id
+            const resolved = await this.resolve(id, importer, { skipSelf: true })
+            return resolved === null ? null : { ...resolved, id: published(resolved.id) }
+          }
+        },
         load: (id) =>
           id === entry
             ? `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
@@ -92,12 +111,12 @@ const build = async (): Promise<void> => {
       }
     ]
   })
-  const tableFile = join(Prebuilt.Folder, Prebuilt.TableFile)
-  mkdirSync(Prebuilt.Folder, { recursive: true })
+  const tableFile = join(folder, Prebuilt.TableFile)
+  mkdirSync(folder, { recursive: true })
   // As long as there is no table, nobody uses it.
   rmSync(tableFile, { force: true })
   await bundle.write({
-    file: join(Prebuilt.Folder, Prebuilt.ModulesFile),
+    file: join(folder, Prebuilt.ModulesFile),
     codeSplitting: false,
     comments: false,
     // Names stay: those of functions and classes are in messages.
@@ -111,4 +130,4 @@ const build = async (): Promise<void> => {
   writeFileSync(tableFile, JSON.stringify(table))
 }
 
-if (!Prebuilt.isFresh()) await build()
+if (dist || !Prebuilt.isFresh()) await build()

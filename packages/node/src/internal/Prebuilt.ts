@@ -21,8 +21,14 @@ export interface Table {
   readonly modules: Readonly<Record<string, readonly [key: string, names: ReadonlyArray<string>]>>
 }
 
-/** Where it is built: beside the sources, or what was compiled from them. */
-export const Folder = fileURLToPath(new URL("../../prebuilt/", import.meta.url))
+/** Where that is which was built from the sources, and from what was compiled from them. */
+export const FolderOf = {
+  src: fileURLToPath(new URL("../../prebuilt/src/", import.meta.url)),
+  dist: fileURLToPath(new URL("../../prebuilt/dist/", import.meta.url))
+}
+
+/** Where it is for this module, and so for all others that run with it. */
+export const Folder = import.meta.url.endsWith(".ts") ? FolderOf.src : FolderOf.dist
 
 /** The file with all modules, in the folder. */
 export const ModulesFile = "modules.mjs"
