@@ -73,9 +73,9 @@ export const start = (
                 )
               )
             child[name].on("data", look)
+            child.once("close", ended)
             look()
             if (child.exitCode !== null || child.signalCode !== null) ended()
-            else child.once("close", ended)
           }),
         printed: () => written.stdout,
         ended: Effect.promise(() => ended)
