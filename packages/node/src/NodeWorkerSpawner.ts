@@ -22,6 +22,7 @@ import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as MainModule from "./internal/MainModule.ts"
 import { settle, settleWhen } from "./internal/Settle.ts"
+import * as Prebuilt from "./internal/Prebuilt.ts"
 import * as Thread from "./internal/Thread.ts"
 import { Programs } from "./internal/ThreadPrograms.ts"
 import * as WirePort from "./internal/WirePort.ts"
@@ -47,8 +48,37 @@ const environment = (env: Readonly<Record<string, string | undefined>>): Record<
     Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   )
 
-const start = (request: SpawnRequest, main: string, ports: ReturnType<typeof Thread.makePorts>) => {
-  const { env, execArgv, memory, stderr, stdin, stdout, title } = request.options
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && "code" in error ? error.code : undefined
+
+/**
+ * A thread with the flags that it was given, or what Node lets it have of its process's. With one flag more Node wants all
+ * of them named, and then refuses those that only a process can have.
+ */
+const start = (
+  request: SpawnRequest,
+  main: string,
+  ports: ReturnType<typeof Thread.makePorts>
+): Worker => {
+  const { execArgv } = request.options
+  if (execArgv !== undefined) return startWith(request, main, ports, [...execArgv])
+  const more = Prebuilt.flagsOf(process.env).filter((flag) => !process.execArgv.includes(flag))
+  if (more.length === 0) return startWith(request, main, ports)
+  try {
+    return startWith(request, main, ports, [...process.execArgv, ...more])
+  } catch (error) {
+    if (codeOf(error) !== "ERR_WORKER_INVALID_EXEC_ARGV") throw error
+    return startWith(request, main, ports)
+  }
+}
+
+const startWith = (
+  request: SpawnRequest,
+  main: string,
+  ports: ReturnType<typeof Thread.makePorts>,
+  execArgv?: Array<string>
+): Worker => {
+  const { env, memory, stderr, stdin, stdout, title } = request.options
   return new Worker(main, {
     argv: [`${MainModule.RolePrefix}${request.actor.actorName}`],
     name: title ?? `${MainModule.RolePrefix}${request.path}`,
@@ -58,14 +88,10 @@ const start = (request: SpawnRequest, main: string, ports: ReturnType<typeof Thr
     stdout: stdout !== "inherit",
     stderr: stderr !== "inherit",
     env: environment({ ...process.env, ...CompileCache.environment(), ...env }),
-    // Where nothing is said, Node lets a thread inherit what a thread may.
-    ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
+    ...(execArgv === undefined ? {} : { execArgv }),
     ...(memory === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memory } })
   })
 }
-
-const codeOf = (error: unknown): unknown =>
-  error instanceof Error && "code" in error ? error.code : undefined
 
 const toSpawnError = (request: SpawnRequest, error: unknown): SpawnError =>
   codeOf(error) === "ERR_WORKER_INIT_FAILED"

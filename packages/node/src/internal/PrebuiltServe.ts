@@ -1,5 +1,5 @@
 /**
- * Preloaded by an actor's process: whoever imports a module that was built beforehand gets that one.
+ * Preloaded by an actor's process, or thread: whoever imports a module that was built beforehand gets that one.
  *
  * Answers for there being one copy of each module: a module keeps its address, and what is found there hands on what was
  * built. Modules that were not built are loaded as ever, and find the others here.
