@@ -16,6 +16,7 @@ export default defineConfig({
       // Actors are processes: what they run counts, too.
       autoAttachSubprocess: true,
       include: ["packages/*/src/**/*.ts"],
+      exclude: ["packages/bench/**"],
       reporter: ["text", "html", "lcovonly"]
     },
     maxWorkers: 2,

@@ -64,7 +64,21 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
 /** What the sources of each package may import beside their own: packages by name, `node:` for Node's modules. */
 const packages: Readonly<Record<string, ReadonlyArray<string>>> = {
   furrow: ["effect"],
-  node: ["effect", "@effect/platform-node", "furrow", "node:"]
+  node: ["effect", "@effect/platform-node", "furrow", "node:"],
+  bench: [
+    "effect",
+    "@effect/platform-node",
+    "furrow",
+    "@furrow/node",
+    "node:",
+    "@grpc/grpc-js",
+    "@grpc/proto-loader",
+    "comedy",
+    "comlink",
+    "moleculer",
+    "piscina",
+    "zeromq"
+  ]
 }
 
 /** What is wrong with some sources, given as text by path (`furrow/src/Actor.ts`); nothing if all is well. */
