@@ -139,7 +139,7 @@ export interface Verdict {
   readonly unit: string
   readonly measured: number
   readonly noisy: boolean
-  readonly verdict: "goal met" | "met" | "NOT MET"
+  readonly verdict: "goal met" | "met" | "NOT MET" | "goal missed"
 }
 
 const judge = (lines: ReadonlyArray<Line>, budget: Budget): ReadonlyArray<Verdict> => {
@@ -160,7 +160,13 @@ const judge = (lines: ReadonlyArray<Line>, budget: Budget): ReadonlyArray<Verdic
       unit: to === undefined ? kind.unit : `x ${to}`,
       measured,
       noisy: own.noisy || other?.noisy === true,
-      verdict: within(goal) ? "goal met" : must === undefined || within(must) ? "met" : "NOT MET"
+      verdict: within(goal)
+        ? "goal met"
+        : must === undefined
+          ? "goal missed"
+          : within(must)
+            ? "met"
+            : "NOT MET"
     }
   ]
 }

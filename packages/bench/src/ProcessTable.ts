@@ -1,5 +1,5 @@
 /** What the system says of processes. Linux only: elsewhere a workload that asks fails, and says so. */
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** Whether a process is gone, or only waits to be reaped. */
@@ -27,6 +27,29 @@ export const allGone = async (pids: ReadonlyArray<number>): Promise<void> => {
     await sleep(0.5)
     left = left.filter((pid) => !isGone(pid))
   }
+}
+
+/** How long the threads of another process have run so far, in µs. */
+const processorTimeOf = (pid: number): number => {
+  let nanoseconds = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const [ran] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)
+    nanoseconds += Number(ran)
+  }
+  return nanoseconds / 1000
+}
+
+/**
+ * Begins to count processor time; what it gives is how much of it this process and a child have used since, in µs. On a
+ * machine that is busy it says more than the clock.
+ */
+export const processorTime = (child: number | undefined): (() => number) => {
+  const now = () => {
+    const { system, user } = process.cpuUsage()
+    return system + user + (child === undefined ? 0 : processorTimeOf(child))
+  }
+  const before = now()
+  return () => now() - before
 }
 
 /** What a process occupies, in MiB: all, its share of what is shared, and what is its own. */

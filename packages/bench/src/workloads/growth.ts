@@ -5,10 +5,11 @@
 import type { Child } from "../Peer.ts"
 import { payload } from "../Payloads.mjs"
 import { median, quantile } from "../Statistics.ts"
+import { warmUp } from "../warmUp.ts"
 import { brought, less } from "../Workload.ts"
 import type { Workload } from "../Workload.ts"
-import { callsPerSecond, latencies } from "./calls.ts"
-import { roundTripsPerSecond } from "./pingPong.ts"
+import { crowd, latencies } from "./calls.ts"
+import { roundTrips } from "./pingPong.ts"
 
 /** µs for a message: a call alone, a call of 64 in flight, a round trip in a dialog. */
 interface Costs {
@@ -19,11 +20,12 @@ interface Costs {
 
 const costs = async (child: Child, millis: number): Promise<Costs> => {
   const call = quantile(await latencies(child, millis), 0.5)
-  const crowd = 1e6 / (await callsPerSecond(child, millis / 4, millis))
+  const crowded = 1e6 / (await crowd(child, { millis: millis / 4, calls: 1 }, millis)).perSecond
   const open = await brought(child.pingPong, "pingPong")()
-  const trip = 1e6 / (await roundTripsPerSecond(open, millis / 4, millis))
+  const trip =
+    1e6 / (await roundTrips(open, child, { millis: millis / 4, trips: 1 }, millis)).perSecond
   await open.close()
-  return { call, crowd, trip }
+  return { call, crowd: crowded, trip }
 }
 
 /** What calls cost that go round over all of them, one at a time. */
@@ -71,7 +73,11 @@ export const growth: Workload<"growth"> = {
     const [many, links, millis, turns] = quick ? [100, 3, 50, 1] : [10_000, 32, 400, 4]
     const first = await peer.spawn()
     await first.echo(payload)
-    await costs(first, millis)
+    const step = async (millis: number) => {
+      await costs(first, millis)
+      return 1
+    }
+    await warmUp(step, millis, turns)
 
     const alone: Array<Costs> = []
     const crowded: Array<Costs> = []
