@@ -76,6 +76,7 @@ const packages: Readonly<Record<string, ReadonlyArray<string>>> = {
     "comedy",
     "comlink",
     "moleculer",
+    "msgpackr",
     "piscina",
     "zeromq"
   ]

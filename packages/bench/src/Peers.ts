@@ -50,6 +50,55 @@ export const peers: ReadonlyArray<Entry> = [
     needs: [],
     workloads: everywhere,
     quick: ["W1", "W2"]
+  },
+  {
+    name: "threads",
+    what: "worker_threads, a port each",
+    needs: [],
+    workloads: [...everywhere, "W4", "W5"],
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "piscina",
+    what: "a pool of one thread",
+    needs: ["piscina"],
+    workloads: ["W1", "W2", "W6", "W7"],
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "comlink",
+    what: "comlink over a thread",
+    needs: ["comlink"],
+    workloads: everywhere,
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "moleculer",
+    what: "a broker in each process, over TCP",
+    needs: ["moleculer"],
+    workloads: everywhere,
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "comedy",
+    what: "actors in forked processes",
+    needs: ["comedy"],
+    workloads: [...everywhere, "W5"],
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "grpc",
+    what: "gRPC over a Unix socket",
+    needs: ["@grpc/grpc-js", "@grpc/proto-loader"],
+    workloads: [...everywhere, "W4"],
+    quick: ["W1", "W2"]
+  },
+  {
+    name: "zeromq",
+    what: "zeromq over ipc://, msgpackr",
+    needs: ["zeromq", "msgpackr"],
+    workloads: [...everywhere, "W4"],
+    quick: ["W1", "W2"]
   }
 ]
 

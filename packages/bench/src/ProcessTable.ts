@@ -40,13 +40,16 @@ const processorTimeOf = (pid: number): number => {
 }
 
 /**
- * Begins to count processor time; what it gives is how much of it this process and a child have used since, in µs. On a
- * machine that is busy it says more than the clock.
+ * Begins to count processor time; what it gives is how much of it this process and children have used since, in µs. On
+ * a machine that is busy it says more than the clock.
  */
-export const processorTime = (child: number | undefined): (() => number) => {
+export const processorTime = (...children: ReadonlyArray<number | undefined>): (() => number) => {
   const now = () => {
     const { system, user } = process.cpuUsage()
-    return system + user + (child === undefined ? 0 : processorTimeOf(child))
+    return children.reduce<number>(
+      (sum, pid) => sum + (pid === undefined ? 0 : processorTimeOf(pid)),
+      system + user
+    )
   }
   const before = now()
   return () => now() - before

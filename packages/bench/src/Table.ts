@@ -44,7 +44,7 @@ const tableOf = (lines: ReadonlyArray<Line>, workload: string, pinned: boolean):
   const definition = workloads.find(({ name }) => name === workload)
   if (own.length === 0 || definition === undefined) return ""
   const figures = Object.entries(definition.figures)
-  const rows = own.map(({ note, others, peer, rounds, values }) => [
+  const rows = own.map(({ others, peer, rounds, values }) => [
     peer,
     ...figures.map(([figure]) => {
       const value = values.get(figure)
@@ -57,17 +57,19 @@ const tableOf = (lines: ReadonlyArray<Line>, workload: string, pinned: boolean):
       return shown(value, rounds) + ratio
     }),
     percent(others),
-    String(rounds),
-    note ?? ""
+    String(rounds)
   ])
+  const notes = own.flatMap(({ note, peer }) => (note === undefined ? [] : `- ${peer} ${note}`))
   return [
     `### ${workload}${pinned ? ", both ends on one core" : ""}: ${definition.title}`,
     "",
     table(
-      ["peer", ...figures.map(([name, { unit }]) => `${name} ${unit}`), "others", "rounds", ""],
+      ["peer", ...figures.map(([name, { unit }]) => `${name} ${unit}`), "others", "rounds"],
       rows
     ),
-    ""
+    "",
+    ...notes,
+    ...(notes.length === 0 ? [] : [""])
   ].join("\n")
 }
 

@@ -8,6 +8,7 @@ import { Mark } from "./Outcome.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { Adapter } from "./Peer.ts"
 import { peers } from "./Peers.ts"
+import type { Entry } from "./Peers.ts"
 import { workloads } from "./Workloads.ts"
 
 const [, , peerName, workloadName, quick] = process.argv
@@ -17,17 +18,15 @@ const say = (outcome: Outcome): Promise<void> =>
     process.stdout.write(`\n${Mark}${JSON.stringify(outcome)}\n`, () => resolve())
   })
 
-/** What keeps a package from being loaded, in a line. */
-const missing = async (needs: ReadonlyArray<string>): Promise<string | undefined> => {
-  for (const name of needs) {
-    try {
-      await import(name)
-    } catch (error) {
-      const [reason = ""] = String(error).split("\n", 1)
-      return `"${name}" cannot be loaded: ${reason}`
-    }
+/** Its adapter, or, where one of its packages is not there or cannot be loaded here, why. */
+const load = async ({ name, needs }: Entry): Promise<Adapter | string> => {
+  try {
+    return await import(`./peers/${name}.ts`)
+  } catch (error) {
+    const [reason = ""] = String(error).split("\n", 1)
+    if (needs.some((name) => reason.includes(name))) return reason.replace(/ imported from .*/, "")
+    throw error
   }
-  return undefined
 }
 
 const entry = peers.find(({ name }) => name === peerName)
@@ -37,12 +36,12 @@ if (entry === undefined || workload === undefined) {
   process.exit(64)
 }
 
-const reason = await missing(entry.needs)
-if (reason === undefined) {
-  const adapter: Adapter = await import(`./peers/${entry.name}.ts`)
+const adapter = await load(entry)
+if (typeof adapter === "string") await say({ _tag: "Skipped", reason: adapter })
+else {
   const peer = await adapter.open()
   const figures = await workload.run(peer, quick === "quick")
   await peer.close?.()
   await say({ _tag: "Measured", figures })
-} else await say({ _tag: "Skipped", reason })
+}
 process.exit(0)

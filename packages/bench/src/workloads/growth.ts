@@ -1,10 +1,11 @@
 /**
  * What a message costs when there is more of everything: with 10 000 dialogs open beside it, and over 32 connections in
- * turn. Each figure is a ratio to the same with one, taken in turns in one process.
+ * turn. Each figure is a ratio of processor time, at all ends, to the same with one; the two take turns in one process.
  */
-import type { Child } from "../Peer.ts"
+import type { Child, PingPong } from "../Peer.ts"
 import { payload } from "../Payloads.mjs"
-import { median, quantile } from "../Statistics.ts"
+import { processorTime } from "../ProcessTable.ts"
+import { median } from "../Statistics.ts"
 import { warmUp } from "../warmUp.ts"
 import { brought, less } from "../Workload.ts"
 import type { Workload } from "../Workload.ts"
@@ -14,53 +15,58 @@ import { roundTrips } from "./pingPong.ts"
 /** µs for a message: a call alone, a call of 64 in flight, a round trip in a dialog. */
 interface Costs {
   readonly call: number
-  readonly crowd: number
+  readonly crowded: number
   readonly trip: number
 }
 
 const costs = async (child: Child, millis: number): Promise<Costs> => {
-  const call = quantile(await latencies(child, millis), 0.5)
-  const crowded = 1e6 / (await crowd(child, { millis: millis / 4, calls: 1 }, millis)).perSecond
+  const used = processorTime(child.pid)
+  const { length } = await latencies(child, millis)
+  const call = used() / length
+  const crowded = await crowd(child, { millis: millis / 4, calls: 1 }, millis)
   const open = await brought(child.pingPong, "pingPong")()
-  const trip =
-    1e6 / (await roundTrips(open, child, { millis: millis / 4, trips: 1 }, millis)).perSecond
+  const trips = await roundTrips(open, child, { millis: millis / 4, trips: 1 }, millis)
   await open.close()
-  return { call, crowd: crowded, trip }
+  return { call, crowded: crowded.cpu, trip: trips.cpu }
 }
 
-/** What calls cost that go round over all of them, one at a time. */
-const inTurn = async (children: ReadonlyArray<Child>, millis: number) => {
+/** What a message costs that goes to each of them in turn, one at a time. */
+const inTurn = async (
+  children: ReadonlyArray<Child>,
+  send: (at: number) => Promise<unknown>,
+  millis: number
+): Promise<number> => {
+  const used = processorTime(...children.map(({ pid }) => pid))
   const end = performance.now() + millis
-  const calls: Array<number> = []
-  for (let n = 0; performance.now() < end; n++) {
-    const [time] = await latencies(children[n % children.length]!, millis, 1)
-    if (time !== undefined) calls.push(time)
+  let sent = 0
+  // Each as often as any other.
+  while (sent % children.length > 0 || performance.now() < end) {
+    await send(sent % children.length)
+    sent++
   }
-  return median(calls)
+  return used() / sent
 }
 
-/** The same for round trips in a dialog with each of them, eight at a time. */
-const tripsInTurn = async (children: ReadonlyArray<Child>, millis: number) => {
-  const open = []
+const overLinks = async (children: ReadonlyArray<Child>, millis: number) => {
+  const call = await inTurn(children, (at) => latencies(children[at]!, millis, 1), millis)
+  const open: Array<PingPong> = []
   for (const child of children) open.push(await brought(child.pingPong, "pingPong")())
-  const end = performance.now() + millis
-  const trips: Array<number> = []
-  for (let n = 0; performance.now() < end; n++) {
-    const start = performance.now()
-    const next = await open[n % open.length]!.rally(0, 0)
-    trips.push(((performance.now() - start) * 1000) / next)
-  }
+  const trip = await inTurn(children, (at) => open[at]!.rally(0, 0), millis)
   for (const one of open) await one.close()
-  return median(trips)
+  return { call, trip }
 }
 
-const ratioOf = (many: ReadonlyArray<number>, one: ReadonlyArray<number>) =>
-  median(many) / median(one)
+/** How many times more it costs in the second of each two, in the middle of all. */
+const ratio = <Key extends string>(
+  pairs: ReadonlyArray<readonly [Record<Key, number>, Record<Key, number>]>,
+  key: Key
+): number => median(pairs.map(([, many]) => many[key])) / median(pairs.map(([one]) => one[key]))
 
 /** Cost as work grows. */
 export const growth: Workload<"growth"> = {
   name: "growth",
-  title: "cost of a message with 10 000 open dialogs, and over 32 connections, to that with one",
+  title:
+    "processor time of a message with 10 000 open dialogs, and over 32 connections, to that with one",
   figures: {
     dialogsCall: less("x"),
     dialogsCrowd: less("x"),
@@ -79,20 +85,14 @@ export const growth: Workload<"growth"> = {
     }
     await warmUp(step, millis, turns)
 
-    const alone: Array<Costs> = []
-    const crowded: Array<Costs> = []
+    const dialogs: Array<[Costs, Costs]> = []
     const openDialogs = brought(first.openDialogs, "openDialogs")
     for (let n = 0; n < turns; n++) {
-      alone.push(await costs(first, millis))
+      const alone = await costs(first, millis)
       const open = await openDialogs(many)
-      crowded.push(await costs(first, millis))
+      dialogs.push([alone, await costs(first, millis)])
       await open.close()
     }
-    const dialogs = (key: keyof Costs) =>
-      ratioOf(
-        crowded.map((each) => each[key]),
-        alone.map((each) => each[key])
-      )
 
     const children = [first]
     while (children.length < links) {
@@ -100,23 +100,25 @@ export const growth: Workload<"growth"> = {
       await child.echo(payload)
       children.push(child)
     }
-    await inTurn(children, millis)
-    await tripsInTurn(children, millis)
-    const one = { calls: [] as Array<number>, trips: [] as Array<number> }
-    const all = { calls: [] as Array<number>, trips: [] as Array<number> }
+    const warmUpLinks = async (millis: number) => {
+      await overLinks(children, millis * children.length)
+      return 1
+    }
+    await warmUp(warmUpLinks, millis, 1)
+    const connections = []
     for (let n = 0; n < turns; n++) {
-      one.calls.push(await inTurn([first], millis))
-      all.calls.push(await inTurn(children, millis))
-      one.trips.push(await tripsInTurn([first], millis))
-      all.trips.push(await tripsInTurn(children, millis))
+      connections.push([
+        await overLinks([first], millis),
+        await overLinks(children, millis)
+      ] as const)
     }
     for (const child of children) await child.stop()
     return {
-      dialogsCall: dialogs("call"),
-      dialogsCrowd: dialogs("crowd"),
-      dialogsTrip: dialogs("trip"),
-      linksCall: ratioOf(all.calls, one.calls),
-      linksTrip: ratioOf(all.trips, one.trips)
+      dialogsCall: ratio(dialogs, "call"),
+      dialogsCrowd: ratio(dialogs, "crowded"),
+      dialogsTrip: ratio(dialogs, "trip"),
+      linksCall: ratio(connections, "call"),
+      linksTrip: ratio(connections, "trip")
     }
   }
 }
