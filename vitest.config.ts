@@ -27,7 +27,11 @@ export default defineConfig({
           name: "unit",
           // Generated cases take their time on a machine that is busy.
           testTimeout: 20_000,
-          include: ["test/{furrow,fuzz,workspace}/**/*.test.ts", "examples/**/*.test.ts"]
+          include: [
+            "test/{furrow,fuzz,workspace}/**/*.test.ts",
+            "test/bench/figures.test.ts",
+            "examples/**/*.test.ts"
+          ]
         }
       },
       {
@@ -49,7 +53,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "process",
-          include: ["test/{node,tree,chaos,soak,examples}/**/*.test.ts"],
+          include: [
+            "test/{node,tree,chaos,soak,examples}/**/*.test.ts",
+            "test/bench/bench.test.ts"
+          ],
           sequence: { groupOrder: 1 },
           globalSetup: "test/node/prebuild.ts",
           pool: "forks",

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { spawnSync } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -20,6 +21,16 @@ const main = fileURLToPath(new URL("./measure.main.ts", import.meta.url))
 
 /** How long a step may take; the longest of them takes half a minute. */
 const Patience = Duration.minutes(5)
+
+/** The core for both ends. The last one: the first has most of the interrupts. */
+const core = String(availableParallelism() - 1)
+
+/** Why nothing can be kept on one core here, if it cannot. */
+const noPinning = (): string | undefined => {
+  const { error, status, stderr } = spawnSync("taskset", ["-c", core, "true"], { encoding: "utf8" })
+  if (error !== undefined) return `taskset cannot be run: ${error.message}`
+  return status === 0 ? undefined : stderr.trim()
+}
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Outcome))
 
@@ -59,10 +70,7 @@ const commandOf = ({ peer, pinned, round, workload }: Step, { profiles, quick }:
     workload,
     ...(quick ? ["quick"] : [])
   ]
-  const [command = "", ...args] = pinned
-    ? // The last one: the first has most of the interrupts.
-      ["taskset", "-c", String(availableParallelism() - 1), ...node]
-    : node
+  const [command = "", ...args] = pinned ? ["taskset", "-c", core, ...node] : node
   return ChildProcess.make(command, args, { stdin: "ignore", killSignal: "SIGKILL" })
 }
 
@@ -70,6 +78,8 @@ const commandOf = ({ peer, pinned, round, workload }: Step, { profiles, quick }:
 export const run = Effect.fnUntraced(function* (step: Step, options: Options) {
   const others = OtherLoad.begin()
   const outcome = yield* Effect.gen(function* () {
+    const reason = step.pinned ? noPinning() : undefined
+    if (reason !== undefined) return { _tag: "Skipped", reason } as const
     const handle = yield* commandOf(step, options)
     const [stdout, stderr, exit] = yield* Effect.all(
       [

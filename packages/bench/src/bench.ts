@@ -35,7 +35,7 @@ const flags = {
     Flag.withDescription("how often each is measured, in turns; 5 unless given, 1 with --quick"),
     Flag.filter(
       (rounds) => rounds > 0,
-      (rounds) => `--rounds has to be 1 or more, and is ${rounds}`
+      () => "1 or more"
     ),
     Flag.optional
   ),
