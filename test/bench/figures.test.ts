@@ -153,8 +153,8 @@ describe("tables", () => {
 
   it("write numbers with three digits, and none that is no number", () => {
     expect(
-      [0.051, 3.14159, 21.34, 315.2, 8820, 12_345, 133_400, 2_210_000].map(Table.number)
-    ).toEqual(["0.05", "3.14", "21.3", "315", "8820", "12.3k", "133k", "2.21M"])
+      [0.051, 3.456, 21.34, 315.2, 8820, 12_345, 133_400, 2_210_000].map(Table.number)
+    ).toEqual(["0.05", "3.46", "21.3", "315", "8820", "12.3k", "133k", "2.21M"])
     expect(Table.number(1 / 0)).toBe("–")
   })
 })
