@@ -26,15 +26,19 @@ export const sizesOf = (n) => {
   return sum
 }
 
+let made = new Uint8Array()
+
 /**
- * A chunk of that many bytes, which are not zero, so that nobody can make it smaller for nothing.
+ * A chunk of that many bytes, which are not zero, so that nobody can make it smaller for nothing. Made once for the same
+ * size asked for again, because making 100 MiB holds up whoever does it; not to be written to.
  *
  * @param {number} size
  */
 export const chunk = (size) => {
-  const bytes = new Uint8Array(size)
-  for (let i = 0; i < size; i++) bytes[i] = (i * 31 + 7) & 255
-  return bytes
+  if (made.length === size) return made
+  made = new Uint8Array(size)
+  for (let i = 0; i < size; i++) made[i] = (i * 31 + 7) & 255
+  return made
 }
 
 /** The numbers of W7. */
