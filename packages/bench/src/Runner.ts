@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
@@ -16,6 +17,7 @@ import * as OtherLoad from "./OtherLoad.ts"
 import { Mark, Outcome } from "./Outcome.ts"
 import type { Step } from "./Plan.ts"
 import type { Cell } from "./Results.ts"
+import { Variable } from "./scratch.mjs"
 
 const main = fileURLToPath(new URL("./measure.main.ts", import.meta.url))
 
@@ -54,7 +56,11 @@ export interface Options {
   readonly profiles: string | undefined
 }
 
-const commandOf = ({ peer, pinned, round, workload }: Step, { profiles, quick }: Options) => {
+const commandOf = (
+  { peer, pinned, round, workload }: Step,
+  { profiles, quick }: Options,
+  scratch: string
+) => {
   const directory =
     profiles === undefined
       ? undefined
@@ -71,7 +77,12 @@ const commandOf = ({ peer, pinned, round, workload }: Step, { profiles, quick }:
     ...(quick ? ["quick"] : [])
   ]
   const [command = "", ...args] = pinned ? ["taskset", "-c", core, ...node] : node
-  return ChildProcess.make(command, args, { stdin: "ignore", killSignal: "SIGKILL" })
+  return ChildProcess.make(command, args, {
+    stdin: "ignore",
+    killSignal: "SIGKILL",
+    env: { [Variable]: scratch },
+    extendEnv: true
+  })
 }
 
 /** Runs one step; whatever it has started is gone afterwards. */
@@ -80,7 +91,9 @@ export const run = Effect.fnUntraced(function* (step: Step, options: Options) {
   const outcome = yield* Effect.gen(function* () {
     const reason = step.pinned ? noPinning() : undefined
     if (reason !== undefined) return { _tag: "Skipped", reason } as const
-    const handle = yield* commandOf(step, options)
+    const fs = yield* FileSystem.FileSystem
+    const scratch = yield* fs.makeTempDirectoryScoped({ prefix: "furrow-bench-" })
+    const handle = yield* commandOf(step, options, scratch)
     const [stdout, stderr, exit] = yield* Effect.all(
       [
         Stream.mkString(Stream.decodeText(handle.stdout)),

@@ -11,8 +11,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Nursery from "furrow/Nursery"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { scratch } from "../scratch.mjs"
 import { operations } from "../EffectCalls.ts"
 import type { Child, Peer, Tree } from "../Peer.ts"
 import { check } from "../Workload.ts"
@@ -84,7 +84,7 @@ const spawn = Effect.gen(function* (): Effect.fn.Return<
 
 /** A block of its own: what a root is in a program. */
 const grow = Effect.fnUntraced(function* (middles: number, leaves: number) {
-  const directory = mkdtempSync(join(tmpdir(), "furrow-bench-"))
+  const directory = mkdtempSync(join(scratch, "furrow-bench-"))
   const notes = join(directory, "notes")
   const grown = yield* Deferred.make<ReadonlyArray<number>>()
   const root = yield* Effect.forkDetach(

@@ -4,9 +4,9 @@ import type { Client, ClientDuplexStream, ClientReadableStream } from "@grpc/grp
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { scratch } from "../scratch.mjs"
 import type { Payload, Peer } from "../Peer.ts"
 import { check } from "../Workload.ts"
 import { Measured } from "./grpc.service.mjs"
@@ -43,7 +43,7 @@ let last = 0
 export const open = async (): Promise<Peer> => ({
   kind: "process",
   spawn: async () => {
-    const path = join(tmpdir(), `furrow-bench-grpc-${process.pid}-${++last}.sock`)
+    const path = join(scratch, `furrow-bench-grpc-${process.pid}-${++last}.sock`)
     const child = spawn(process.execPath, [file, `unix:${path}`], {
       stdio: ["ignore", "pipe", "inherit"]
     })

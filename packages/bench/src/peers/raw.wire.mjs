@@ -10,9 +10,9 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { unlinkSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { scratch } from "../scratch.mjs"
 
 const child = fileURLToPath(new URL("./raw.child.mjs", import.meta.url))
 const bytesMark = 0x80000000
@@ -147,7 +147,7 @@ const expected = new Map()
 let last = 0
 
 const listen = async () => {
-  const path = join(tmpdir(), `furrow-bench-raw-${process.pid}.sock`)
+  const path = join(scratch, `furrow-bench-raw-${process.pid}.sock`)
   const server = createServer((socket) => {
     socket.once("data", (data) => {
       if (data.length > 4) socket.unshift(data.subarray(4))

@@ -10,9 +10,9 @@ import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { scratch } from "../scratch.mjs"
 import { operations } from "../EffectCalls.ts"
 import type { Child, Peer } from "../Peer.ts"
 import { Measured, serialization } from "./stock.group.mjs"
@@ -22,7 +22,7 @@ const file = fileURLToPath(new URL("./stock.child.mjs", import.meta.url))
 let last = 0
 
 const start = async (encoding: string): Promise<Child> => {
-  const path = join(tmpdir(), `furrow-bench-stock-${process.pid}-${++last}.sock`)
+  const path = join(scratch, `furrow-bench-stock-${process.pid}-${++last}.sock`)
   const running = spawn(process.execPath, [file, encoding, path], {
     stdio: ["ignore", "pipe", "inherit"]
   })

@@ -3,9 +3,9 @@ import { Packr } from "msgpackr"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { scratch } from "../scratch.mjs"
 import { Pair } from "zeromq"
 import { Calls } from "../Calls.ts"
 import type { Answer } from "../Calls.ts"
@@ -21,7 +21,7 @@ let last = 0
 export const open = async (): Promise<Peer> => ({
   kind: "process",
   spawn: async () => {
-    const path = join(tmpdir(), `furrow-bench-zeromq-${process.pid}-${++last}.sock`)
+    const path = join(scratch, `furrow-bench-zeromq-${process.pid}-${++last}.sock`)
     const socket = new Pair({ linger: 0 })
     await socket.bind(`ipc://${path}`)
     const child = spawn(process.execPath, [file, `ipc://${path}`], {
