@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import { OutboxLane } from "./Outbox.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Parts } from "./protocol/Framing.ts"
+import { kept, Parts } from "./protocol/Framing.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 import type { DialogFrame, FrameOf, Lane, Window } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
@@ -266,7 +266,7 @@ export class DialogEnd {
         const item = this.whole(frame.payload)
         // A caller that has cancelled takes nothing more; what was under way is let pass.
         if (this.state.cancelled && this.state.role === "caller") return undefined
-        ;(this.items ??= []).push(item)
+        ;(this.items ??= []).push(kept(item))
         this.wakeTakers()
         return undefined
       }

@@ -223,7 +223,10 @@ export const makeServer = (
             Effect.flatMap((bytes) => incoming.end.send(bytes)),
             Effect.flatMap((refusal) =>
               // The caller is gone, and this handler's interruption is on its way.
-              refusal === undefined ? sendItems(request, values, at + 1) : Effect.interrupt
+              refusal === undefined
+                ? // Many items are one step: whoever waited for room lets others have their turn first.
+                  Effect.andThen(Effect.yieldNow, sendItems(request, values, at + 1))
+                : Effect.interrupt
             )
           )
         }

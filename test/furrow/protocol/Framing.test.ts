@@ -108,4 +108,35 @@ describe("Framing", () => {
     expect(out).toHaveLength(1)
     expect(out[0]!.every((byte) => byte === 7)).toBe(true)
   })
+
+  it("what is kept of a chunk is at most half of what it keeps", () => {
+    const chunk = new Uint8Array(65_536).fill(7)
+    expect(Framing.kept(chunk.subarray(10, 20)).buffer.byteLength).toBe(10)
+    expect(Framing.kept(chunk.subarray(10, 20))).toEqual(chunk.subarray(0, 10))
+    expect(Framing.kept(chunk.subarray(0, 40_000)).buffer).toBe(chunk.buffer)
+  })
+
+  it("a batch is its frames, each behind its length, however long; what was taken is not written again", () => {
+    const batch = new Framing.Batch()
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(fc.uint8Array({ maxLength: 50 }), fc.constant(new Uint8Array(9000).fill(1)))
+        ),
+        (bodies) => {
+          for (const body of bodies) {
+            batch.begin()
+            batch.bytes(body)
+            batch.end()
+          }
+          const taken = batch.take()
+          const before = taken.slice()
+          batch.bytes(new Uint8Array(100).fill(255))
+          batch.take()
+          expect(taken).toEqual(before)
+          expect(taken).toEqual(Framing.join(bodies))
+        }
+      )
+    )
+  })
 })

@@ -108,6 +108,10 @@ export class Batch {
   }
 }
 
+/** Bytes that are to be kept: a view would keep all of the chunk that it was cut from, so a short one is copied. */
+export const kept = (bytes: Uint8Array): Uint8Array =>
+  bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes
+
 /** Parts shorter than this are copied into blocks of this many bytes. */
 const BlockSize = 4096
 
@@ -128,7 +132,7 @@ export class Parts {
     this.total += part.length
     if (part.length >= BlockSize) {
       this.endBlock()
-      this.blocks.push(part)
+      this.blocks.push(kept(part))
       return
     }
     if (this.filled + part.length > BlockSize) this.endBlock()
