@@ -350,3 +350,78 @@ describe("Codecs", () => {
     )
   })
 })
+
+describe("the layout of what is said most", () => {
+  const payload = Uint8Array.of(1, 2)
+  const window = { items: 64, bytes: 262_144 }
+  const frames: ReadonlyArray<readonly [Protocol.Frame, ReadonlyArray<number>]> = [
+    [
+      { _tag: "Open", id: 1, operation: "Get", window: { items: 0, bytes: 0 }, payload },
+      [1, 1, 0, 0, 0, 3, 71, 101, 116, 1, 2]
+    ],
+    [
+      { _tag: "Open", id: 1, operation: "é", window, timeLeft: 1.5, json: true, payload },
+      [1, 1, 64, 128, 128, 16, 3, 63, 248, 0, 0, 0, 0, 0, 0, 2, 195, 169, 1, 2]
+    ],
+    [{ _tag: "Started", id: 300, window, payload }, [2, 172, 2, 64, 128, 128, 16, 1, 2]],
+    [{ _tag: "Item", id: 300, payload }, [3, 172, 2, 1, 2]],
+    [{ _tag: "More", id: 127, lane: "exit", payload }, [4, 127, 3, 1, 2]],
+    [{ _tag: "End", id: 128 }, [5, 128, 1]],
+    [{ _tag: "Credit", id: 0, items: 32, bytes: 1000 }, [6, 0, 32, 232, 7]],
+    [
+      { _tag: "Exit", id: 2, exit: "success", cancelSeen: false, hops: [], payload },
+      [7, 2, 0, 1, 2]
+    ],
+    [
+      {
+        _tag: "Exit",
+        id: 2,
+        exit: "cancelled",
+        cancelSeen: true,
+        hops: [],
+        payload: new Uint8Array()
+      },
+      [7, 2, 13]
+    ],
+    [{ _tag: "End", id: Number.MAX_SAFE_INTEGER }, [5, 255, 255, 255, 255, 255, 255, 255, 15]]
+  ]
+
+  for (const [frame, body] of frames) {
+    it(`${frame._tag} ${"id" in frame ? frame.id : ""}: ${body.join(" ")}`, () => {
+      expect([...Codec.encodeFrame(Codec.binary, frame)]).toEqual(body)
+      expect(Codec.binary.decodeFrame(Uint8Array.from(body))).toEqual(frame)
+    })
+  }
+
+  it("any other frame, or one with anything rare in it, is left to its schema, behind a zero", () => {
+    const actor = { path: "root", incarnation: "x" }
+    const rare: ReadonlyArray<Protocol.Frame> = [
+      { _tag: "Ready" },
+      { _tag: "Exit", id: 2, exit: "success", cancelSeen: true, hops: [{ actor }], payload },
+      { _tag: "Open", id: 1, operation: "Get", window, headers: [["a", "b"]], payload },
+      { _tag: "Open", id: 1, operation: "Get", window, travelling: { a: 1 }, payload }
+    ]
+    for (const frame of rare) {
+      const body = Codec.encodeFrame(Codec.binary, frame)
+      expect(body[0]).toBe(0)
+      expect(Codec.binary.decodeFrame(body)).toEqual(frame)
+    }
+  })
+
+  it.each([
+    ["a kind that is none", [9, 1]],
+    ["a number that does not end", [5, 255]],
+    ["a number without end", [5, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]],
+    ["a number that is too large", [5, 255, 255, 255, 255, 255, 255, 255, 31]],
+    ["bytes after the end", [5, 1, 1]],
+    ["a name that does not end", [1, 1, 0, 0, 0, 3, 71]],
+    ["a name that is no text", [1, 1, 0, 0, 0, 1, 255]],
+    ["flags that are none", [1, 1, 0, 0, 4, 0]],
+    ["a time without end", [1, 1, 0, 0, 2, 127, 240, 0, 0, 0, 0, 0, 0, 0]],
+    ["a lane that is none", [4, 1, 4]],
+    ["an exit that is none", [7, 1, 6]],
+    ["an exit with other flags", [7, 1, 16]]
+  ])("%s is malformed", (_, body) => {
+    expect(outcome(Codec.binary, Uint8Array.from(body))).toMatchObject({ rule: "MalformedFrame" })
+  })
+})

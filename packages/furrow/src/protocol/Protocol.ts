@@ -43,9 +43,10 @@
  * than `FrameLimit`, or after `Hello` than `Settings.frame`, is refused before anything is allocated for it.
  *
  * The *JSON codec* writes a body as one line of JSON, the frame without its payload, and a newline; if the frame
- * carries a payload of any length but zero, the payload follows as JSON text and a newline. The *binary codec* is
- * Effect's SchemaBinary over the schemas below, payloads included; a payload whose schema it has no layout for is JSON
- * text.
+ * carries a payload of any length but zero, the payload follows as JSON text and a newline. The *binary codec* writes
+ * the frames that calls, streams and dialogs consist of as `Layout` says, and any other as a byte of zero and Effect's
+ * SchemaBinary over the schemas below. Payloads are SchemaBinary over their own schemas; one whose schema it cannot say
+ * is JSON text.
  *
  * `Hello` itself is always JSON. After it both ends use a codec that both offered by the same name; of several the one
  * whose two places in their lists add up to the least, and of equals the first by name. If there is none, JSON.
@@ -326,7 +327,7 @@ export const Cancel = Schema.TaggedStruct("Cancel", {
  * The callee's last word. `success`: the payload is the result. `failure`: the payload is the Cause, see `Reasons`.
  * The others are the machinery's own and carry no payload: `overloaded` (too many dialogs), `unimplemented` (no such
  * operation), `deadline` (no time left), `cancelled` (before the Open was complete). `cancelSeen`: the callee had seen `Cancel` before it ended, so a value is not
- * an answer any more.
+ * an answer any more. `hops`: the stations that the error or the cancel has passed, this callee the last; a result has none.
  */
 export const Exit = Schema.TaggedStruct("Exit", {
   id: DialogId,
