@@ -103,8 +103,7 @@ const makeArguments = (
   return [
     // Before everything that is inherited, so that nothing runs as the wrong user.
     ...NodeFlags.identityFlag(uid, gid),
-    ...(execArgv ?? NodeFlags.inheritedExecArgv(process.execArgv)),
-    ...Prebuilt.flagsOf(env),
+    ...(execArgv ?? [...NodeFlags.inheritedExecArgv(process.execArgv), ...Prebuilt.flagsOf(env)]),
     ...NodeFlags.memoryFlag(memory),
     NodeFlags.titleFlag(title ?? `furrow:${request.path}`),
     main,
