@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import * as Actor from "furrow/Actor"
 import * as Dialog from "furrow/Dialog"
+import type { CallerEnd } from "furrow/DialogEnd"
 import { Codec, Framing } from "furrow/protocol"
 import type { Protocol } from "furrow/protocol"
 import { makeServer } from "furrow/Routers"
@@ -276,6 +277,32 @@ describe("a callee that breaks the protocol", () => {
       })
     )
   }
+})
+
+describe("what was said before the protocol was broken", () => {
+  it.effect("counts, also if both came in one piece: the caller has its answer", () =>
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("dialled")
+      const heard: Array<CallerEnd> = []
+      peer.session.open(
+        "call",
+        { operation: "Echo", payload: bytes(1) },
+        { onStarted: () => {}, onEnd: (end) => void heard.push(end) }
+      )
+      const { id } = yield* peer.nextOf("Open")
+      const said = Codec.framed(Codec.json, {
+        _tag: "Exit",
+        id,
+        exit: "success",
+        cancelSeen: false,
+        hops: [],
+        payload: bytes(42)
+      })
+      yield* peer.write(new Uint8Array([...said, ...new Uint8Array(64).fill(254)]))
+      expect(yield* violation(peer)).toBe("FrameTooLong")
+      expect(heard).toMatchObject([{ _tag: "Exit", payload: bytes(42) }])
+    })
+  )
 })
 
 describe("any frames in any order", () => {

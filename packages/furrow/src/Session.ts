@@ -609,6 +609,8 @@ export class Session {
         if (Deferred.isDoneUnsafe(this.ended)) return
         this.dispatch(this.codec.decodeFrame(body))
       }
+      // What was said before it counts.
+      if (deframer.broken !== undefined) throw deframer.broken
       if (this.outbox.answers <= this.own.dialogs + UnreadLimit) return
       throw new Violation({
         rule: "NotReading",
@@ -754,6 +756,9 @@ export const make = (
     const bodies: Array<Uint8Array> = []
     while (bodies.length === 0) {
       for (const chunk of yield* pull) bodies.push(...deframer.push(chunk))
+      if (bodies.length === 0 && deframer.broken !== undefined) {
+        return yield* Effect.die(deframer.broken)
+      }
     }
     const hello = Codec.json.decodeFrame(bodies[0]!)
     if (hello._tag !== "Hello") {

@@ -17,15 +17,6 @@ const prefix = (length: number): Uint8Array => {
   return bytes
 }
 
-const thrownBy = (run: () => unknown): unknown => {
-  try {
-    run()
-  } catch (thrown) {
-    return thrown
-  }
-  return undefined
-}
-
 describe("Framing", () => {
   it("the bodies that were joined come out whole and in order, wherever the chunks are cut", () => {
     fc.assert(
@@ -84,19 +75,29 @@ describe("Framing", () => {
     for (const length of [9, 2 ** 31, 2 ** 32 - 1]) {
       const deframer = new Framing.Deframer(8)
       expect(deframer.push(prefix(length).subarray(0, 3))).toEqual([])
-      const thrown = thrownBy(() => deframer.push(prefix(length).subarray(3)))
-      expect(thrown).toBeInstanceOf(Protocol.Violation)
-      expect(thrown).toMatchObject({ rule: "FrameTooLong" })
+      expect(deframer.broken).toBeUndefined()
+      expect(deframer.push(prefix(length).subarray(3))).toEqual([])
+      expect(deframer.broken).toBeInstanceOf(Protocol.Violation)
+      expect(deframer.broken).toMatchObject({ rule: "FrameTooLong" })
     }
   })
 
+  it("frames before one that is too long are given, and nothing after it", () => {
+    const deframer = new Framing.Deframer(8)
+    const body = Uint8Array.of(1, 2)
+    const good = Framing.join([body, body])
+    const bad = new Uint8Array([...good, ...prefix(9), ...good])
+    expect(deframer.push(bad)).toEqual([body, body])
+    expect(deframer.broken?.rule).toBe("FrameTooLong")
+    expect(deframer.push(good)).toEqual([])
+  })
+
   it("the limit is that of the protocol unless told otherwise", () => {
-    expect(new Framing.Deframer().push(prefix(Protocol.FrameLimit))).toEqual([])
-    expect(
-      thrownBy(() => new Framing.Deframer().push(prefix(Protocol.FrameLimit + 1)))
-    ).toMatchObject({
-      rule: "FrameTooLong"
-    })
+    const [exactly, more] = [new Framing.Deframer(), new Framing.Deframer()]
+    exactly.push(prefix(Protocol.FrameLimit))
+    more.push(prefix(Protocol.FrameLimit + 1))
+    expect(exactly.broken).toBeUndefined()
+    expect(more.broken).toMatchObject({ rule: "FrameTooLong" })
   })
 
   it("a large frame in single bytes costs one copy of each byte, not one for each chunk", () => {

@@ -164,11 +164,13 @@ export class Parts {
 
 /**
  * Cuts chunks into bodies. A body that lies within one chunk is a view of it, so a chunk belongs to the deframer from
- * `push` on. After a violation the connection is over: nothing more may be pushed.
+ * `push` on. After a violation the connection is over, and nothing more is cut.
  */
 export class Deframer {
   /** The longest body let in, in bytes. */
   limit: number
+  /** How the bytes that were pushed broke the protocol, once they have. */
+  broken: Violation | undefined
   readonly #prefix = new Uint8Array(PrefixSize)
   readonly #prefixView = new DataView(this.#prefix.buffer)
   #prefixFilled = 0
@@ -185,23 +187,27 @@ export class Deframer {
     return this.#prefixFilled + this.#bodyFilled
   }
 
-  /** The bodies that this chunk completes, in order. Throws a `Violation` (`FrameTooLong`). */
+  /**
+   * The bodies that this chunk completes, in order. If a frame of it is longer than the limit (`FrameTooLong`), those
+   * before it, and what is wrong is in `broken` from then on.
+   */
   push(bytes: Uint8Array): ReadonlyArray<Uint8Array> {
     // A platform's own kind of bytes (Node's Buffer) would reach users in the values that are decoded from it.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const bodies: Array<Uint8Array> = []
     let at = 0
-    while (at < chunk.length) {
+    while (at < chunk.length && this.broken === undefined) {
       if (this.#prefixFilled < PrefixSize) {
         this.#prefix[this.#prefixFilled++] = chunk[at++]!
         if (this.#prefixFilled < PrefixSize) continue
       }
       const length = this.#prefixView.getUint32(0)
       if (length > this.limit) {
-        throw new Violation({
+        this.broken = new Violation({
           rule: "FrameTooLong",
           detail: `a frame of ${length} bytes, where at most ${this.limit} are allowed`
         })
+        break
       }
       if (this.#body === undefined && chunk.length - at >= length) {
         bodies.push(chunk.subarray(at, at + length))
