@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: "unit",
           // Generated cases take their time on a machine that is busy.
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           include: [
             "test/{furrow,fuzz,workspace}/**/*.test.ts",
             "test/bench/figures.test.ts",
