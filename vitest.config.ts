@@ -1,8 +1,8 @@
 /**
  * How the tests run: what is fast first, then the types, then the tests that start processes.
  *
- * Two workers at most, so that a run on a small machine means what it means on a large one: the process tests start
- * trees of their own, and what they measure is wall time. `FURROW_TEST_REPORT` names a file for the numbers.
+ * Four workers, so that a run on a small machine means what it means on a large one: the process tests start trees of
+ * their own, and half of their time they wait. `FURROW_TEST_REPORT` names a file for the numbers.
  */
 import { defineConfig } from "vitest/config"
 
@@ -19,7 +19,7 @@ export default defineConfig({
       exclude: ["packages/bench/**"],
       reporter: ["text", "html", "lcovonly"]
     },
-    maxWorkers: 2,
+    maxWorkers: 4,
     projects: [
       {
         extends: true,
