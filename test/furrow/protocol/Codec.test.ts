@@ -393,6 +393,27 @@ describe("the layout of what is said most", () => {
     })
   }
 
+  it.effect("bytes are their own payload, copied where somebody else may write into them", () =>
+    Effect.gen(function* () {
+      const codec = Codec.binary.payload(Schema.Uint8Array)
+      const value = Uint8Array.of(1, 2, 3)
+      const said = yield* codec.encode(value)
+      value[0] = 9
+      expect(said).toEqual(Uint8Array.of(1, 2, 3))
+      const chunk = Uint8Array.of(0, 1, 2, 3, 4)
+      const heard = yield* codec.decode(chunk.subarray(1, 4))
+      chunk[1] = 9
+      expect(heard).toEqual(Uint8Array.of(1, 2, 3))
+      expect(yield* codec.decode(said)).toBe(said)
+      const node = yield* codec.encode(Buffer.from("ab"))
+      expect(yield* codec.decode(node)).toEqual(Uint8Array.of(97, 98))
+      expect(Exit.isFailure(yield* Effect.exit(codec.encode("text" as never)))).toBe(true)
+      // A schema that asks for more is no longer nothing but bytes.
+      const few = Schema.Uint8Array.check(Schema.makeFilter((bytes) => bytes.length < 3))
+      expect(Exit.isFailure(yield* Effect.exit(Codec.binary.payload(few).encode(said)))).toBe(true)
+    })
+  )
+
   it("any other frame, or one with anything rare in it, is left to its schema, behind a zero", () => {
     const actor = { path: "root", incarnation: "x" }
     const rare: ReadonlyArray<Protocol.Frame> = [

@@ -177,6 +177,7 @@ export const binary: Codec = {
       body[0] === Layout.Elsewhere ? decodeBinary(body.subarray(1)) : Layout.read(body)
     ),
   payload: compiled((schema) => {
+    if (schema.ast === Schema.Uint8Array.ast) return plainBytes
     const bytes = layout(schema)
     if (bytes === undefined) return json.payload(schema)
     const encode = Schema.encodeUnknownEffect(bytes, tellValue)
@@ -203,6 +204,17 @@ export const binary: Codec = {
         )
     }
   })
+}
+
+const encodePlain = Schema.encodeUnknownEffect(Schema.Uint8Array, tellValue)
+
+/** Bytes are their own payload: copied once by whoever says them, who may write into them again. */
+const plainBytes: PayloadCodec<any> = {
+  encode: (value: unknown) =>
+    value instanceof Uint8Array
+      ? Exit.succeed(new Uint8Array(value))
+      : contained(() => encodePlain(value)),
+  decode: (bytes) => Exit.succeed(bytes.buffer.byteLength === bytes.length ? bytes : bytes.slice())
 }
 
 const layout = <S extends Schema.Constraint>(schema: S): SchemaBinary.toCodec<S> | undefined => {

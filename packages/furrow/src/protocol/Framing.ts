@@ -26,6 +26,9 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
 /** What a batch begins with, in bytes: it grows by doubling, and is given away when it is at least half full. */
 const BatchSize = 8192
 
+/** The most that a batch begins with after a large one: a write, and the frame that it ends with. */
+const LargeBatch = 131_072
+
 /**
  * Frames on their way out: each is written behind the last, its length before it, and all are taken at once, so that a
  * frame costs no buffer of its own.
@@ -88,9 +91,14 @@ export class Batch {
   take(): Uint8Array {
     const { buffer, filled } = this
     this.filled = 0
-    if (filled * 2 < buffer.length) return buffer.slice(0, filled)
-    this.use(new Uint8Array(BatchSize))
-    return buffer.subarray(0, filled)
+    if (filled * 2 >= buffer.length) {
+      // The next one is likely to be as large: growing copies all that is there, again and again.
+      this.use(new Uint8Array(Math.min(buffer.length, LargeBatch)))
+      return buffer.subarray(0, filled)
+    }
+    const taken = buffer.slice(0, filled)
+    if (filled < BatchSize && buffer.length > BatchSize) this.use(new Uint8Array(BatchSize))
+    return taken
   }
 
   private room(bytes: number): void {

@@ -46,7 +46,7 @@
  * carries a payload of any length but zero, the payload follows as JSON text and a newline. The *binary codec* writes
  * the frames that calls, streams and dialogs consist of as `Layout` says, and any other as a byte of zero and Effect's
  * SchemaBinary over the schemas below. Payloads are SchemaBinary over their own schemas; one whose schema it cannot say
- * is JSON text.
+ * is JSON text, and one that is nothing but bytes is those bytes.
  *
  * `Hello` itself is always JSON. After it both ends use a codec that both offered by the same name; of several the one
  * whose two places in their lists add up to the least, and of equals the first by name. If there is none, JSON.
