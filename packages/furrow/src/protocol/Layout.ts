@@ -5,27 +5,22 @@
  * rare in it (a trace, headers, hops) has no layout here and is left to its schema, as all other frames are; the first
  * byte tells. A schema's codec takes ten times as long for a frame of a few numbers.
  *
- * A body is a kind, then numbers (seven bits a byte, lowest first, the high bit set on all but the last); then, in `Open`,
- * the time left if a flag says so (float64, big-endian) and the operation's name in UTF-8. What follows is the payload.
+ * A body is a kind, then numbers (seven bits a byte, lowest first, the high bit set on all but the last) in the order
+ * that `write` has them; in `Open`, flags, the time left if one says so (float64, big-endian), and the length and the
+ * UTF-8 of the operation's name. What follows is the payload.
  */
 import type { Batch } from "./Framing.ts"
-import type { Frame, FrameOf, Lane } from "./Protocol.ts"
+import { Exit, Lane } from "./Protocol.ts"
+import type { Frame, FrameOf } from "./Protocol.ts"
 
 /** The first byte of a body that its schema has written. */
 export const Elsewhere = 0
 
 const Kind = { Open: 1, Started: 2, Item: 3, More: 4, End: 5, Credit: 6, Exit: 7 } as const
 
-const lanes: ReadonlyArray<Lane> = ["open", "started", "item", "exit"]
-
-const exits: ReadonlyArray<FrameOf<"Exit">["exit"]> = [
-  "success",
-  "failure",
-  "overloaded",
-  "unimplemented",
-  "deadline",
-  "cancelled"
-]
+/** Lanes and exits are numbers here: their places in the schemas. */
+const lanes: ReadonlyArray<Lane> = Lane.literals
+const exits: ReadonlyArray<FrameOf<"Exit">["exit"]> = Exit.fields.exit.literals
 
 /** Flags of an Open. */
 const InJson = 1
