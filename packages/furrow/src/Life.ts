@@ -102,10 +102,10 @@ export const waitFor = (
     while (true) {
       const before = yield* now
       const until = untilOf(graces)
-      const bound = before + patience(Math.max(0, until - before))
-      if (!again || bound < end) {
-        end = bound
-        yield* say(end - before, again)
+      const wait = patience(Math.max(0, until - before))
+      if (!again || before + wait < end) {
+        end = before + wait
+        yield* say(wait, again)
       }
       again = true
       const seen = yield* Effect.raceAllFirst([
