@@ -52,7 +52,8 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Operations.ts",
       "Portal.ts",
       "RootCause.ts",
-      "Routers.ts"
+      "Routers.ts",
+      "Ticket.ts"
     ]
   },
   { name: "launch", files: ["Ladder.ts", "launch.ts"] },

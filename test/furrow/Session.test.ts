@@ -363,7 +363,8 @@ describe("any frames in any order", () => {
         // They have come far enough to mean something.
         expect([...seen].toSorted()).toEqual(["Bye", "Violation", "alive"])
       }),
-    60_000
+    // A thousand connections take a minute where there is little to run on.
+    240_000
   )
 })
 
@@ -379,6 +380,29 @@ describe("late frames are lawful and ignored", () => {
       expect(next).toMatchObject({ _tag: "Exit", id: 3, payload: bytes(7) })
       expect(peer.session.isOver).toBe(false)
     })
+  )
+})
+
+describe("an Open's payload", () => {
+  it.effect(
+    "is handed out once: a dialog that stays open does not keep it, nor what it came in",
+    () =>
+      Effect.gen(function* () {
+        const peer = yield* caller()
+        const taken: Array<Uint8Array> = []
+        peer.session.callee = {
+          kindOf: () => "call",
+          refuse: () => ({ exit: "unimplemented", cancelSeen: false, hops: [], payload: bytes(0) }),
+          onOpen: (incoming) => {
+            taken.push(incoming.takePayload(), incoming.takePayload())
+            incoming.exit({ exit: "success", cancelSeen: false, hops: [], payload: bytes(1) })
+            return { onLeft: () => {} }
+          }
+        }
+        yield* peer.say(open(1, "Echo", bytes(42)))
+        yield* peer.nextOf("Exit")
+        expect(taken).toEqual([bytes(42), new Uint8Array(0)])
+      })
   )
 })
 

@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { ContractBroken } from "./Dialog.ts"
-import type { Accepted, CurrentCallee } from "./Dialog.ts"
+import type { Accepted } from "./Dialog.ts"
 import type { DialogEnd } from "./DialogEnd.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
 
@@ -30,46 +30,78 @@ export const itemsOf = (end: DialogEnd, lane: LaneCodec<unknown>): Stream.Stream
     )
   )
 
-/** The handler's end of a dialog; `limit` is the longest value that the caller takes, in bytes. */
-export const make = (
-  operation: Operation,
-  end: DialogEnd,
-  limit: number
-): CurrentCallee["Service"] => {
-  const broken = (detail: string) =>
-    Effect.die(new ContractBroken({ operation: operation.name, detail }))
+/** What a handler has once it has said its first word. */
+class Speaker implements Accepted<unknown, unknown> {
+  readonly #callee: DialogCallee
 
-  const accepted: Accepted<unknown, unknown> = {
-    messages: itemsOf(end, operation.fromCaller),
-    send: (item) =>
-      Effect.flatMap(operation.fromCallee.encode(item, limit), (bytes) =>
-        Effect.flatMap(end.send(bytes), (refusal) =>
-          refusal === undefined
-            ? Effect.void
-            : refusal === "ended"
-              ? broken("its handler sent an item after it had ended its side")
-              : // The caller is gone, and this handler's interruption is on its way.
-                Effect.interrupt
-        )
-      ),
-    end: Effect.sync(() => end.endSending())
+  constructor(callee: DialogCallee) {
+    this.#callee = callee
   }
 
-  return {
-    accept: (started: unknown) =>
-      Effect.flatMap(operation.started.encode(started, limit), (payload) =>
-        Effect.suspend(() => {
-          if (end.state.started) return broken("its handler called accept twice")
-          if (end.state.exited) return Effect.interrupt
-          end.say({ _tag: "Started", id: 0, window: end.window, payload })
-          return Effect.succeed(accepted)
-        })
-      ),
-    returned: Effect.suspend(() =>
-      // One whose caller has gone need not say a first word any more.
-      end.state.started || end.state.cancelled || end.state.exited
-        ? Effect.void
-        : broken("its handler returned without having called accept")
+  get messages(): Stream.Stream<unknown> {
+    const { end, operation } = this.#callee
+    return itemsOf(end, operation.fromCaller)
+  }
+
+  /** Handlers take it out of the dialog. */
+  readonly send = (item: unknown): Effect.Effect<void> => {
+    const { end, limit, operation } = this.#callee
+    return Effect.flatMap(operation.fromCallee.encode(item, limit), (bytes) =>
+      Effect.flatMap(end.send(bytes), (refusal) =>
+        refusal === undefined
+          ? Effect.void
+          : refusal === "ended"
+            ? this.#callee.broken("its handler sent an item after it had ended its side")
+            : // The caller is gone, and this handler's interruption is on its way.
+              Effect.interrupt
+      )
     )
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.#callee.end.endSending())
+  }
+}
+
+/** The handler's end of a dialog. What can be said in it is made when it is asked for: there may be many dialogs. */
+export class DialogCallee {
+  readonly operation: Operation
+  readonly end: DialogEnd
+  /** The longest value that the caller takes, in bytes. */
+  readonly limit: number
+
+  constructor(operation: Operation, end: DialogEnd, limit: number) {
+    this.operation = operation
+    this.end = end
+    this.limit = limit
+  }
+
+  /** Says the first word. */
+  accept(started: unknown): Effect.Effect<Accepted<unknown, unknown>> {
+    const { end, limit, operation } = this
+    return Effect.flatMap(operation.started.encode(started, limit), (payload) =>
+      Effect.suspend(() => {
+        if (end.state.started) return this.broken("its handler called accept twice")
+        if (end.state.exited) return Effect.interrupt
+        end.say({ _tag: "Started", id: 0, window: end.window, payload })
+        return Effect.succeed(new Speaker(this))
+      })
+    )
+  }
+
+  /** The handler has returned. */
+  get returned(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { cancelled, exited, started } = this.end.state
+      // One whose caller has gone need not say a first word any more.
+      return started || cancelled || exited
+        ? Effect.void
+        : this.broken("its handler returned without having called accept")
+    })
+  }
+
+  /** @internal */
+  broken(detail: string): Effect.Effect<never> {
+    return Effect.die(new ContractBroken({ operation: this.operation.name, detail }))
   }
 }

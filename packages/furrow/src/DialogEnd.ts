@@ -26,6 +26,23 @@ interface Waiter {
   readonly resume: (sent: SendRefusal | undefined) => void
 }
 
+// A list that is begun with its first element takes a word; one that is begun empty, room for seventeen. There may be
+// many dialogs, in most of which there is one at most of anything that waits.
+
+const withLast = <A>(list: Array<A> | undefined, element: A): Array<A> => {
+  if (list === undefined) return [element]
+  list.push(element)
+  return list
+}
+
+const without = <A>(list: Array<A> | undefined, element: A): Array<A> | undefined => {
+  const index = list?.indexOf(element) ?? -1
+  if (list === undefined || index < 0) return list
+  if (list.length === 1) return undefined
+  list.splice(index, 1)
+  return list
+}
+
 /** See the module. */
 export class DialogEnd {
   readonly operation: string
@@ -86,21 +103,19 @@ export class DialogEnd {
 
   private sendLater(bytes: Uint8Array): Effect.Effect<SendRefusal | undefined> {
     return Effect.callback<SendRefusal | undefined>((resume) => {
-      const senders = (this.senders ??= [])
       const waiter: Waiter = { bytes, resume: (sent) => resume(Effect.succeed(sent)) }
-      senders.push(waiter)
+      this.senders = withLast(this.senders, waiter)
       // A fiber may rest between looking and waiting; what came in between is seen here.
       this.releaseSenders()
       return Effect.sync(() => {
-        const index = senders.indexOf(waiter)
-        if (index >= 0) senders.splice(index, 1)
+        this.senders = without(this.senders, waiter)
       })
     })
   }
 
   /** Sends one item, if there is credit, and nobody waits for it who came before; tells whether it did. */
   sendNow(bytes: Uint8Array): boolean {
-    if (this.senders !== undefined && this.senders.length > 0) return false
+    if (this.senders !== undefined) return false
     if (this.refusal !== undefined || !this.hasRoom) return false
     this.sayItem(bytes)
     return true
@@ -110,9 +125,7 @@ export class DialogEnd {
   private get hasRoom(): boolean {
     const { length, parcels } = this.lane
     return (
-      DialogState.canSend(this.state) &&
-      length < this.window.bytes &&
-      parcels.length < this.window.items
+      DialogState.canSend(this.state) && length < this.window.bytes && parcels < this.window.items
     )
   }
 
@@ -151,11 +164,11 @@ export class DialogEnd {
   }
 
   private releaseSenders(): void {
-    if (this.senders === undefined) return
-    const refusal = this.refusal
-    while (this.senders.length > 0) {
+    while (this.senders !== undefined) {
+      const { refusal } = this
       if (refusal === undefined && !this.hasRoom) return
-      const waiter = this.senders.shift()!
+      const waiter = this.senders[0]!
+      this.senders = without(this.senders, waiter)
       if (refusal === undefined) this.sayItem(waiter.bytes)
       waiter.resume(refusal)
     }
@@ -183,12 +196,14 @@ export class DialogEnd {
   }
 
   private get hasItems(): boolean {
-    return this.items !== undefined && this.items.length > 0
+    return this.items !== undefined
   }
 
   private takeNow(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
-    if (this.items !== undefined && this.items.length > 0) {
-      const taken = this.items.splice(0, max)
+    if (this.items !== undefined) {
+      let taken = this.items
+      if (taken.length <= max) this.items = undefined
+      else taken = taken.splice(0, max)
       this.handedItems += taken.length
       for (const item of taken) this.handedBytes += item.length
       return Effect.succeed(taken)
@@ -198,12 +213,10 @@ export class DialogEnd {
       Effect.callback<void>((resume) => {
         // A fiber may rest between looking and waiting; what came in between is seen here.
         if (this.hasItems || this.isDry) return resume(Effect.void)
-        const takers = (this.takers ??= [])
         const taker = () => resume(Effect.void)
-        takers.push(taker)
+        this.takers = withLast(this.takers, taker)
         return Effect.sync(() => {
-          const index = takers.indexOf(taker)
-          if (index >= 0) takers.splice(index, 1)
+          this.takers = without(this.takers, taker)
         })
       }),
       () => this.takeNow(max)
@@ -234,7 +247,9 @@ export class DialogEnd {
   }
 
   private wakeTakers(): void {
-    if (this.takers !== undefined) for (const taker of this.takers.splice(0)) taker()
+    const { takers } = this
+    this.takers = undefined
+    if (takers !== undefined) for (const taker of takers) taker()
   }
 
   /** Items that were received and not taken are forgotten; nobody will take them. */
@@ -266,7 +281,7 @@ export class DialogEnd {
         const item = this.whole(frame.payload)
         // A caller that has cancelled takes nothing more; what was under way is let pass.
         if (this.state.cancelled && this.state.role === "caller") return undefined
-        ;(this.items ??= []).push(kept(item))
+        this.items = withLast(this.items, kept(item))
         this.wakeTakers()
         return undefined
       }

@@ -1,8 +1,10 @@
 /**
- * Effects that are done before they are run: most values are encoded and decoded without waiting for anything.
+ * Effects that are done before they are run: most values are encoded and decoded without waiting for anything. And
+ * values that will be known, for which mostly nobody waits.
  *
- * Answers for finding out, so that a message costs no step, and no fiber, that it does not need.
+ * Answers for finding out, so that a message costs no step, no fiber and no memory that it does not need.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
@@ -22,3 +24,32 @@ export const mapKnown = <A, E, R, B>(
   f: (value: A) => B
 ): Effect.Effect<B, E, R> =>
   isKnown(effect) ? Exit.succeed(f(effect.value)) : Effect.map(effect, f)
+
+/** A value that is known from some time on. A means to wait for it is made for those who do. */
+export class Later<A> {
+  private known: Exit.Success<A> | undefined
+  private waiting: Deferred.Deferred<A> | undefined
+
+  /** The value, if it is known. */
+  get value(): A | undefined {
+    return this.known?.value
+  }
+
+  /** Waits for it. */
+  get wait(): Effect.Effect<A> {
+    return this.known ?? Deferred.await((this.waiting ??= Deferred.makeUnsafe()))
+  }
+
+  /** It is known, and whoever waits is told later. The first time counts. */
+  know(value: A): void {
+    this.known ??= Exit.succeed(value) as Exit.Success<A>
+  }
+
+  /** It is known, and whoever waits is told. The first time counts. */
+  tell(value: A): void {
+    this.know(value)
+    if (this.waiting === undefined || this.known === undefined) return
+    Deferred.doneUnsafe(this.waiting, this.known)
+    this.waiting = undefined
+  }
+}

@@ -17,6 +17,7 @@ interface Parcel {
   readonly payload: Uint8Array
   readonly lane: Lane
   offset: number
+  next: Parcel | undefined
 }
 
 /** Whoever is told when something of a lane has been written. */
@@ -29,7 +30,11 @@ export class OutboxLane {
   /** The dialog's id; for a caller's dialog it is drawn when its first frame is written. */
   id: number | undefined
   /** @internal */
-  readonly parcels: Array<Parcel> = []
+  first: Parcel | undefined
+  /** @internal */
+  last: Parcel | undefined
+  /** How many frames wait to be written. */
+  parcels = 0
   /** @internal */
   queued = false
   /** How many bytes of payloads wait to be written. */
@@ -48,7 +53,30 @@ export class OutboxLane {
 
   /** Whether a part of a value has been written and its end has not. */
   get midway(): boolean {
-    return (this.parcels[0]?.offset ?? 0) > 0
+    return (this.first?.offset ?? 0) > 0
+  }
+
+  /** @internal */
+  push(parcel: Parcel): void {
+    if (this.last === undefined) this.first = parcel
+    else this.last.next = parcel
+    this.last = parcel
+    this.parcels++
+    this.length += parcel.payload.length
+  }
+
+  /** @internal The first has been written. */
+  shift(): void {
+    this.first = this.first?.next
+    if (this.first === undefined) this.last = undefined
+    this.parcels--
+  }
+
+  /** @internal */
+  clear(): void {
+    this.first = this.last = undefined
+    this.parcels = 0
+    this.length = 0
   }
 }
 
@@ -116,8 +144,7 @@ export class Outbox {
   /** Queues a frame of a dialog behind those that it has already. The id in it is the lane's when it is written. */
   push(lane: OutboxLane, frame: DialogFrame): void {
     const payload = "payload" in frame ? frame.payload : empty
-    lane.parcels.push({ frame, payload, lane: laneOf(frame), offset: 0 })
-    lane.length += payload.length
+    lane.push({ frame, payload, lane: laneOf(frame), offset: 0, next: undefined })
     if (frame._tag === "Exit") this.exits++
     if (!lane.queued) this.enqueue(lane)
     this.wake()
@@ -126,10 +153,9 @@ export class Outbox {
   /** Forgets what a dialog had still to write. */
   drop(lane: OutboxLane): void {
     if (!lane.queued) return
-    const first = lane.parcels[0]
-    if (lane.parcels.at(-1)?.frame._tag === "Exit") this.exits--
-    lane.parcels.length = 0
-    lane.length = 0
+    const { first } = lane
+    if (lane.last?.frame._tag === "Exit") this.exits--
+    lane.clear()
     lane.queued = false
     const inRing = this.ring.indexOf(lane)
     if (inRing >= 0) this.ring.splice(inRing, 1)
@@ -165,7 +191,7 @@ export class Outbox {
     while (turn < ring.length && batch.length < limit) {
       const lane = ring[turn++]!
       add(this.nextFrame(lane))
-      if (lane.parcels.length > 0) ring.push(lane)
+      if (lane.parcels > 0) ring.push(lane)
       else lane.queued = false
     }
     this.ring = turn === ring.length ? [] : ring.slice(turn)
@@ -182,7 +208,7 @@ export class Outbox {
 
   /** Begins an Open, if there is room for it now. */
   private begin(lane: OutboxLane): void {
-    const { length } = lane.parcels[0]!.payload
+    const { length } = lane.first!.payload
     if (length < this.shortest && this.room.takes(length)) {
       this.room.begin(length)
       this.ring.push(lane)
@@ -194,7 +220,7 @@ export class Outbox {
 
   private nextFrame(lane: OutboxLane): Frame {
     const id = (lane.id ??= this.drawId(lane))
-    const parcel = lane.parcels[0]!
+    const parcel = lane.first!
     const left = parcel.payload.length - parcel.offset
     if (left > PartSize) {
       const part = parcel.payload.subarray(parcel.offset, parcel.offset + PartSize)
@@ -202,7 +228,7 @@ export class Outbox {
       lane.length -= PartSize
       return { _tag: "More", id, lane: parcel.lane, payload: part } satisfies FrameOf<"More">
     }
-    lane.parcels.shift()
+    lane.shift()
     lane.length -= left
     const { frame, offset } = parcel
     if (frame._tag === "Exit") this.exits--

@@ -35,8 +35,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { AnyDefinition, CallOptions, Handlers } from "./Actor.ts"
-import * as CalleeEnd from "./CalleeEnd.ts"
-import { Ticket } from "./CallerEnd.ts"
+import { DialogCallee } from "./CalleeEnd.ts"
+import { HeldDialog } from "./CallerEnd.ts"
 import { EncodeError, issueOf } from "./CodecError.ts"
 import { CurrentDeadline, JoinBound, leftOf } from "./Deadline.ts"
 import {
@@ -56,7 +56,9 @@ import type { LaneCodec, Operation } from "./Operations.ts"
 import { DeadlineExceeded, Disconnected, Unimplemented } from "./PortalError.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
-import type { Incoming, Session } from "./Session.ts"
+import type { Answerer, Incoming, Session } from "./Session.ts"
+import { Ticket } from "./Ticket.ts"
+import type { Calling, Final } from "./Ticket.ts"
 import * as Travel from "./Travel.ts"
 import * as Waits from "./Waits.ts"
 
@@ -80,7 +82,7 @@ export interface Server {
 }
 
 /** One request between its Open and its Exit. */
-interface Request {
+class Request implements Answerer {
   readonly operation: Operation
   readonly incoming: Incoming
   /** The session it came by, as the router counts them. */
@@ -88,16 +90,55 @@ interface Request {
   /** The longest value that the caller takes, in bytes. */
   readonly limit: number
   /** The router has begun to run the handler. */
-  running: boolean
+  running = false
   /** What the router answered while the request's scope was still open. */
   held: Exit.Exit<unknown, unknown> | undefined
   /** The first time that the caller said it. */
   cancel: FrameOf<"Cancel"> | undefined
   /** How long the caller waits, once it has left. */
-  readonly grace: Life.Grace
-  lost: boolean
+  readonly grace = new Life.Grace()
+  lost = false
   /** When its caller left, in milliseconds of the monotonic clock. */
   leftAt: number | undefined
+  private readonly serving: Serving
+
+  constructor(
+    serving: Serving,
+    operation: Operation,
+    incoming: Incoming,
+    client: number,
+    limit: number
+  ) {
+    this.serving = serving
+    this.operation = operation
+    this.incoming = incoming
+    this.client = client
+    this.limit = limit
+  }
+
+  get id(): RequestId {
+    return RequestId(this.incoming.id)
+  }
+
+  onLeft(why: FrameOf<"Cancel"> | "lost"): void {
+    const { clock, interrupt } = this.serving
+    this.leftAt ??= Life.nowUnsafe(clock)
+    if (why === "lost") this.lost = true
+    else {
+      if (why.timeLeft !== undefined) this.grace.shorten(Life.nowUnsafe(clock) + why.timeLeft)
+      // Said again, it leaves less time, and interrupts nothing that is being interrupted.
+      if (this.cancel !== undefined) return
+      this.cancel = why
+    }
+    interrupt(this)
+  }
+}
+
+/** What all requests of a server share. */
+interface Serving {
+  readonly clock: Clock.Clock
+  /** Interrupts the handler of a request. */
+  readonly interrupt: (request: Request) => void
 }
 
 /**
@@ -178,11 +219,11 @@ export const makeServer = (
         Effect.logWarning(`${operation.name} failed, and its caller is gone.`, exit.cause)
       )
     }
-    const forget = ({ client, grace, incoming }: Request) => {
+    const forget = ({ client, grace, id, incoming }: Request) => {
       incoming.taken()
       // Whatever it has left behind is not waited for any more.
       grace.lift()
-      clients.get(client)?.delete(RequestId(incoming.id))
+      clients.get(client)?.delete(id)
     }
 
     /** Handlers that were interrupted and have not ended: by their callers, or because the server ends. */
@@ -273,9 +314,7 @@ export const makeServer = (
           // Its caller may have left while the payload was decoded.
           const isLeft = request.cancel !== undefined || request.lost
           request.running = !isLeft
-          const running = isLeft
-            ? Effect.interrupt
-            : Effect.provideService(traced(fiber, request, run), Life.CurrentGrace, request.grace)
+          const running = isLeft ? Effect.interrupt : within(request, traced(fiber, request, run))
           return Effect.onExit(running, (done) => {
             const { held } = request
             request.running = false
@@ -288,7 +327,7 @@ export const makeServer = (
 
     const begin = (request: Request): Effect.Effect<void> => {
       const { incoming, operation } = request
-      const payload = operation.payload.decode(incoming.open.payload)
+      const payload = operation.payload.decode(incoming.takePayload())
       if (isKnown(payload)) return beginWith(request, payload.value)
       return Effect.flatMap(Effect.exit(payload), (known) =>
         Exit.isFailure(known) ? answer(request, known) : beginWith(request, known.value)
@@ -304,16 +343,14 @@ export const makeServer = (
         request.client,
         {
           _tag: "Request",
-          id: RequestId(incoming.id),
+          id: request.id,
           tag: operation.rpc._tag,
           payload,
           headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
         } as RpcRequest<Rpc.Any>,
         { onRequest: answering(request) }
       )
-      const isPlain =
-        open.travelling === undefined && open.timeLeft === undefined && operation.kind !== "dialog"
-      if (isPlain) return write
+      if (open.travelling === undefined && open.timeLeft === undefined) return write
       return Effect.gen(function* () {
         let context: Context.Context<never> = Context.empty()
         if (open.travelling !== undefined) {
@@ -322,17 +359,17 @@ export const makeServer = (
         if (open.timeLeft !== undefined) {
           context = Context.add(context, CurrentDeadline, (yield* Life.now) + open.timeLeft)
         }
-        if (operation.kind === "dialog") {
-          context = Context.add(
-            context,
-            CurrentCallee,
-            CalleeEnd.make(operation, incoming.end, request.limit)
-          ) as Context.Context<never>
-        }
         return yield* Effect.provideContext(write, context)
       })
     }
 
+    const serving: Serving = {
+      clock,
+      // The router answers an interruption of a request that it does not run; such a request answers by itself.
+      interrupt: ({ client, id }) => {
+        runFork(router.write(client, { _tag: "Interrupt", requestId: id, interruptors: [] }))
+      }
+    }
     const attach = (session: Session) => {
       const client = ++lastClient
       const requests = new Map<RequestId, Request>()
@@ -350,35 +387,10 @@ export const makeServer = (
         onOpen: (incoming) => {
           const { open } = incoming
           const operation = (open.json === true ? inJson : operations).get(open.operation)!
-          const request: Request = {
-            operation,
-            incoming,
-            client,
-            limit: session.valueLimit,
-            running: false,
-            held: undefined,
-            cancel: undefined,
-            grace: new Life.Grace(),
-            lost: false,
-            leftAt: undefined
-          }
-          const requestId = RequestId(incoming.id)
-          requests.set(requestId, request)
+          const request = new Request(serving, operation, incoming, client, session.valueLimit)
+          requests.set(request.id, request)
           runFork(begin(request))
-          return (why) => {
-            request.leftAt ??= Life.nowUnsafe(clock)
-            if (why === "lost") request.lost = true
-            else {
-              if (why.timeLeft !== undefined) {
-                request.grace.shorten(Life.nowUnsafe(clock) + why.timeLeft)
-              }
-              // Said again, it leaves less time, and interrupts nothing that is being interrupted.
-              if (request.cancel !== undefined) return
-              request.cancel = why
-            }
-            // The router answers an interruption of a request that it does not run; such a request answers by itself.
-            runFork(router.write(client, { _tag: "Interrupt", requestId, interruptors: [] }))
-          }
+          return request
         }
       }
       runFork(
@@ -410,6 +422,21 @@ const withScopeFailures = (
 /** A scope that fails to close makes a defect of the error that it was closed with. */
 const becameDefect = (error: Cause.Reason<unknown>, defect: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(error) && Cause.isDieReason(defect) && error.error === defect.defect
+
+/** A handler's run, with what its context says of its request. */
+const within = <A, E, R>(
+  { grace, incoming, limit, operation }: Request,
+  run: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  operation.kind === "dialog"
+    ? Effect.updateContext(run, (context: Context.Context<R>) =>
+        Context.add(
+          Context.add(context, Life.CurrentGrace, grace),
+          CurrentCallee,
+          new DialogCallee(operation, incoming.end, limit)
+        )
+      )
+    : Effect.provideService(run, Life.CurrentGrace, grace)
 
 const traced = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
@@ -592,25 +619,12 @@ export const makeClient = (
           ...(patience === undefined ? undefined : { timeLeft: patience }),
           ...(travelling === undefined ? undefined : { travelling })
         },
-        {
-          onStarted: (first) => ticket.onStarted(first),
-          onEnd: (end) => {
-            const final = ticket.hear(end)
-            if (isKnown(final)) ticket.heard(final.value)
-            else runFork(Effect.map(final, (known) => ticket.heard(known)))
-          }
-        }
+        ticket
       )
       if (outgoing === undefined) return gone(operation)
       ticket.outgoing = outgoing
-      const end = (exit: Exit.Exit<unknown, unknown>) => {
-        const done = deliver({ _tag: "Exit", clientId: 0, requestId, exit: exit as never })
-        if (!isKnown(done)) runFork(done)
-      }
-      if (patience === undefined && operation.kind !== "stream") {
-        ticket.onFinal = end
-        return Effect.void
-      }
+      ticket.requestId = requestId
+      if (patience === undefined && operation.kind !== "stream") return Effect.void
       const delivered = operation.kind === "stream" ? pump(ticket, requestId) : undefined
       const timer =
         patience === undefined
@@ -623,8 +637,8 @@ export const makeClient = (
       ticket.onFinal = (final) => {
         timer?.interruptUnsafe()
         // Items that came before a good end are delivered before it; a failure overtakes them.
-        if (delivered === undefined || Exit.isFailure(final)) return end(final)
-        delivered.addObserver((done) => end(Exit.isSuccess(done) ? final : done))
+        if (delivered === undefined || Exit.isFailure(final)) return ticket.answer(final)
+        delivered.addObserver((done) => ticket.answer(Exit.isSuccess(done) ? final : done))
       }
       return Effect.void
     }
@@ -665,6 +679,16 @@ export const makeClient = (
     )
     const flat = router.client as unknown as FlatClient
     const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
+    const calling: Calling = {
+      session,
+      actor: callee,
+      life,
+      runFork,
+      answer: (requestId, exit) => {
+        const done = deliver({ _tag: "Exit", clientId: 0, requestId, exit: exit as never })
+        if (!isKnown(done)) runFork(done)
+      }
+    }
 
     /** The router's method; what it throws at once, for a payload that does not fit, becomes a defect. */
     const invoke = (
@@ -708,7 +732,7 @@ export const makeClient = (
       inSpan(
         operation,
         Effect.uninterruptibleMask((restore) => {
-          const ticket = new Ticket(operation, session, callee, life)
+          const ticket = new Ticket(operation, calling)
           return restore(
             withoutYield(() => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>)
           ).pipe(
@@ -745,7 +769,7 @@ export const makeClient = (
           const span = isTraced(Fiber.getCurrent()!)
             ? yield* Effect.makeSpanScoped(operation.name, { kind: "client" })
             : undefined
-          const ticket = new Ticket(operation, session, callee, life)
+          const ticket = new Ticket(operation, calling)
           // Runs after the router has said that its consumer left.
           yield* Effect.addFinalizer(() =>
             ticket.isOver || ticket.outgoing === undefined
@@ -762,27 +786,29 @@ export const makeClient = (
         })
       )
 
+    /** A dialog's end as the router tells it, and the failure of a middleware. */
+    const requestEnded = (ticket: Ticket) => (exit: Final) => {
+      // Once the caller has left, the end is the callee's last word, and not that of the router's fiber.
+      if (ticket.isLeft) return
+      // A middleware of the caller may fail while the callee runs.
+      if (Exit.isFailure(exit) && ticket.outgoing !== undefined && !ticket.isOver) {
+        runFork(ticket.fail(exit.cause))
+      } else ticket.finish(exit)
+    }
+
     const dialog = (operation: Operation) => (payload: unknown, options?: CallOptions) =>
       new Opening((restore) =>
         inSpan(
           operation,
           Effect.gen(function* () {
-            const ticket = new Ticket(operation, session, callee, life)
+            const ticket = new Ticket(operation, calling)
             const request = Effect.runForkWith(yield* Effect.context<never>())(
               invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
             )
-            let left = false
-            request.addObserver((exit) => {
-              // Once the caller has left, the end is the callee's last word, and not that of this fiber.
-              if (left) return
-              // A middleware of the caller may fail while the callee runs.
-              if (Exit.isFailure(exit) && ticket.outgoing !== undefined && !ticket.isOver) {
-                runFork(ticket.fail(exit.cause))
-              } else ticket.finish(exit)
-            })
+            request.addObserver(requestEnded(ticket))
             const first = yield* Effect.exit(restore(ticket.started))
             if (Exit.isFailure(first)) {
-              left = true
+              ticket.isLeft = true
               // It may not even have been opened yet, and then it must not be.
               yield* Fiber.interrupt(request)
               return yield* leaveAfter(ticket, first.cause)
@@ -798,7 +824,7 @@ export const makeClient = (
             }
             const started = yield* Effect.exit(operation.started.decode(first.value))
             if (Exit.isFailure(started)) return yield* leaveAfter(ticket, started.cause)
-            return ticket.hold(ticket.outgoing, started.value)
+            return new HeldDialog(ticket, ticket.outgoing, started.value)
           })
         )
       )

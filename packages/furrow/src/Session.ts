@@ -74,21 +74,29 @@ export interface CallerListener {
 /** A dialog of which this end is the callee, complete with its payload. */
 export interface Incoming {
   readonly id: number
-  readonly open: FrameOf<"Open">
+  readonly open: Omit<FrameOf<"Open">, "payload">
   readonly end: DialogEnd
+  /** Its payload, once: it lasts longer than it is needed, and keeps the chunk that it came in. */
+  readonly takePayload: () => Uint8Array
   /** Says the last word. */
   readonly exit: (frame: Omit<FrameOf<"Exit">, "_tag" | "id">) => void
-  /** Gives back the room that the payload took: a handler has it now. */
+  /** Gives back the room that the payload took in the window for Opens: a handler has it now. */
   readonly taken: () => void
 }
 
 /** Why an Open never became a dialog. */
 export type Refused = "overloaded" | "unimplemented" | "cancelled"
 
+/** Whoever answers one dialog. Called outside of any fiber. */
+export interface Answerer {
+  /** Its caller has cancelled it, or is lost. */
+  readonly onLeft: (why: FrameOf<"Cancel"> | "lost") => void
+}
+
 /** Whoever answers Opens. Called outside of any fiber. */
 export interface CalleeListener {
-  /** A dialog was opened. Gives what is to be called when its caller cancels it, or is lost. */
-  readonly onOpen: (incoming: Incoming) => (why: FrameOf<"Cancel"> | "lost") => void
+  /** A dialog was opened. Gives who answers it. */
+  readonly onOpen: (incoming: Incoming) => Answerer
   /** An Open is refused, or was cancelled before it was complete: the frame of its Exit. */
   readonly refuse: (
     operation: string,
@@ -145,9 +153,9 @@ class LiveOutgoing implements Outgoing {
 }
 
 class LiveIncoming implements Incoming {
-  readonly open: FrameOf<"Open">
+  readonly open: { -readonly [Key in keyof FrameOf<"Open">]: FrameOf<"Open">[Key] }
   readonly end: DialogEnd
-  interrupt: (why: FrameOf<"Cancel"> | "lost") => void = () => {}
+  answerer: Answerer | undefined
   private readonly session: Session
   private owed: number
 
@@ -162,6 +170,12 @@ class LiveIncoming implements Incoming {
     return this.open.id
   }
 
+  takePayload(): Uint8Array {
+    const { payload } = this.open
+    this.open.payload = nothing
+    return payload
+  }
+
   exit(frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
     this.session.exit(this, frame)
   }
@@ -174,6 +188,7 @@ class LiveIncoming implements Incoming {
 }
 
 const none = { items: 0, bytes: 0 }
+const nothing = new Uint8Array(0)
 
 /** See the module. Made with {@link make}. */
 export class Session {
@@ -451,7 +466,7 @@ export class Session {
     if (value instanceof Violation) throw value
     if (frame._tag === "Cancel") {
       // The interruption first: a handler that waits here would end of itself, and not because of its caller.
-      live.interrupt(frame)
+      live.answerer?.onLeft(frame)
       live.end.release()
     }
   }
@@ -521,7 +536,7 @@ export class Session {
     const whole = payload === open.payload ? open : { ...open, payload }
     const live = new LiveIncoming(this, whole, end)
     this.incoming.set(id, live)
-    live.interrupt = this.callee.onOpen(live)
+    live.answerer = this.callee.onOpen(live)
   }
 
   /** @internal */
@@ -579,7 +594,7 @@ export class Session {
     this.arriving.clear()
     for (const live of lost) {
       // First the interruption, so that nobody takes the end of the connection for the end of a stream.
-      live.interrupt("lost")
+      live.answerer?.onLeft("lost")
       live.end.over()
       live.end.discard()
     }

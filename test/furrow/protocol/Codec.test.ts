@@ -414,15 +414,6 @@ describe("the layout of what is said most", () => {
     })
   )
 
-  it("an Open keeps its payload and not the chunk that it came in", () => {
-    const chunk = new Uint8Array(65_536)
-    const body = Codec.encodeFrame(Codec.binary, frames[0]![0])
-    chunk.set(body)
-    const open = Codec.binary.decodeFrame(chunk.subarray(0, body.length))
-    expect(open).toEqual(frames[0]![0])
-    expect("payload" in open && open.payload.buffer.byteLength).toBe(payload.length)
-  })
-
   it("any other frame, or one with anything rare in it, is left to its schema, behind a zero", () => {
     const actor = { path: "root", incarnation: "x" }
     const rare: ReadonlyArray<Protocol.Frame> = [

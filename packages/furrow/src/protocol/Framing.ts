@@ -180,7 +180,6 @@ export class Deframer {
   /** How the bytes that were pushed broke the protocol, once they have. */
   broken: Violation | undefined
   readonly #prefix = new Uint8Array(PrefixSize)
-  readonly #prefixView = new DataView(this.#prefix.buffer)
   #prefixFilled = 0
   #body: Uint8Array | undefined
   #bodyFilled = 0
@@ -203,37 +202,49 @@ export class Deframer {
     // A platform's own kind of bytes (Node's Buffer) would reach users in the values that are decoded from it.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const bodies: Array<Uint8Array> = []
-    let at = 0
+    let at = this.pending === 0 ? 0 : this.#goOn(chunk, 0, bodies)
     while (at < chunk.length && this.broken === undefined) {
-      if (this.#prefixFilled < PrefixSize) {
-        this.#prefix[this.#prefixFilled++] = chunk[at++]!
-        if (this.#prefixFilled < PrefixSize) continue
+      const begin = at + PrefixSize
+      const length = begin > chunk.length ? Infinity : lengthAt(chunk, at)
+      if (length > this.limit || begin + length > chunk.length) {
+        at = this.#goOn(chunk, at, bodies)
+      } else {
+        at = begin + length
+        bodies.push(chunk.subarray(begin, at))
       }
-      const length = this.#prefixView.getUint32(0)
-      if (length > this.limit) {
-        this.broken = new Violation({
-          rule: "FrameTooLong",
-          detail: `a frame of ${length} bytes, where at most ${this.limit} are allowed`
-        })
-        break
-      }
-      if (this.#body === undefined && chunk.length - at >= length) {
-        bodies.push(chunk.subarray(at, at + length))
-        at += length
-        this.#prefixFilled = 0
-        continue
-      }
-      this.#body ??= new Uint8Array(length)
-      const part = chunk.subarray(at, at + length - this.#bodyFilled)
-      this.#body.set(part, this.#bodyFilled)
-      this.#bodyFilled += part.length
-      at += part.length
-      if (this.#bodyFilled < length) break
+    }
+    return bodies
+  }
+
+  /** Takes in what there is of one frame, from its prefix on, or from where an earlier chunk had ended; tells where that ends. */
+  #goOn(chunk: Uint8Array, from: number, bodies: Array<Uint8Array>): number {
+    let at = from
+    while (this.#prefixFilled < PrefixSize) {
+      if (at === chunk.length) return at
+      this.#prefix[this.#prefixFilled++] = chunk[at++]!
+    }
+    const length = lengthAt(this.#prefix, 0)
+    if (length > this.limit) {
+      this.broken = new Violation({
+        rule: "FrameTooLong",
+        detail: `a frame of ${length} bytes, where at most ${this.limit} are allowed`
+      })
+      return at
+    }
+    this.#body ??= new Uint8Array(length)
+    const part = chunk.subarray(at, at + length - this.#bodyFilled)
+    this.#body.set(part, this.#bodyFilled)
+    this.#bodyFilled += part.length
+    if (this.#bodyFilled === length) {
       bodies.push(this.#body)
       this.#body = undefined
       this.#bodyFilled = 0
       this.#prefixFilled = 0
     }
-    return bodies
+    return at + part.length
   }
 }
+
+/** The length that a prefix says. */
+const lengthAt = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!)

@@ -9,7 +9,6 @@
  * that `write` has them; in `Open`, flags, the time left if one says so (float64, big-endian), and the length and the
  * UTF-8 of the operation's name. What follows is the payload.
  */
-import { kept } from "./Framing.ts"
 import type { Batch } from "./Framing.ts"
 import { Exit, Lane } from "./Protocol.ts"
 import type { Frame, FrameOf } from "./Protocol.ts"
@@ -166,8 +165,7 @@ export const read = (body: Uint8Array): Frame => {
         window,
         ...(timeLeft === undefined ? {} : { timeLeft }),
         ...((flags & InJson) === 0 ? {} : { json: true }),
-        // It is there as long as its dialog, which may be long.
-        payload: kept(body.subarray(end))
+        payload: body.subarray(end)
       }
     }
     case Kind.Started: {
