@@ -16,6 +16,8 @@ import { Violation } from "./protocol/Protocol.ts"
 export interface Carrier {
   readonly push: (end: DialogEnd, frame: DialogFrame) => void
   readonly urgent: (frame: DialogFrame) => void
+  /** An item has come that somebody waits for, who is to be woken when all that came with it is taken in. */
+  readonly arrived: (end: DialogEnd) => void
 }
 
 /** Why nothing more can be sent. */
@@ -246,7 +248,8 @@ export class DialogEnd {
     this.carrier.urgent(frame)
   }
 
-  private wakeTakers(): void {
+  /** @internal Whoever waits for an item looks again. */
+  wakeTakers(): void {
     const { takers } = this
     this.takers = undefined
     if (takers !== undefined) for (const taker of takers) taker()
@@ -282,7 +285,7 @@ export class DialogEnd {
         // A caller that has cancelled takes nothing more; what was under way is let pass.
         if (this.state.cancelled && this.state.role === "caller") return undefined
         this.items = withLast(this.items, kept(item))
-        this.wakeTakers()
+        if (this.takers !== undefined) this.carrier.arrived(this)
         return undefined
       }
       case "End": {

@@ -260,14 +260,13 @@ export const makeServer = (
         for (let at = from; at < values.length; at++) {
           const encoded = operation.fromCallee.encode(values[at], limit)
           if (isKnown(encoded) && incoming.end.sendNow(encoded.value)) continue
-          return encoded.pipe(
+          return Effect.yieldNow.pipe(
+            // Many items are one step, in which nobody else has had a turn.
+            Effect.andThen(encoded),
             Effect.flatMap((bytes) => incoming.end.send(bytes)),
             Effect.flatMap((refusal) =>
               // The caller is gone, and this handler's interruption is on its way.
-              refusal === undefined
-                ? // Many items are one step: whoever waited for room lets others have their turn first.
-                  Effect.andThen(Effect.yieldNow, sendItems(request, values, at + 1))
-                : Effect.interrupt
+              refusal === undefined ? sendItems(request, values, at + 1) : Effect.interrupt
             )
           )
         }

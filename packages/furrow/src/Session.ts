@@ -212,6 +212,8 @@ export class Session {
   private readonly unwritten = new Map<OutboxLane, LiveOutgoing>()
   private readonly incoming = new Map<number, LiveIncoming>()
   private readonly arriving = new Map<number, Parts>()
+  /** Dialogs with items that somebody waits for, while a chunk is taken in. */
+  private readonly arrivals: Array<DialogEnd> = []
   private readonly outbox: Outbox
   private readonly carrier: Carrier
   private ids: DialogState.Ids
@@ -249,7 +251,10 @@ export class Session {
     )
     this.carrier = {
       push: (end, frame) => this.outbox.push(end.lane, frame),
-      urgent: (frame) => this.outbox.urgent(frame)
+      urgent: (frame) => this.outbox.urgent(frame),
+      arrived: (end) => {
+        if (this.arrivals.at(-1) !== end) this.arrivals.push(end)
+      }
     }
   }
 
@@ -620,9 +625,14 @@ export class Session {
     first: ReadonlyArray<Uint8Array>
   ): Effect.Effect<void> {
     const takeIn = (bodies: ReadonlyArray<Uint8Array>) => {
-      for (const body of bodies) {
-        if (Deferred.isDoneUnsafe(this.ended)) return
-        this.dispatch(this.codec.decodeFrame(body))
+      try {
+        for (const body of bodies) {
+          if (Deferred.isDoneUnsafe(this.ended)) return
+          this.dispatch(this.codec.decodeFrame(body))
+        }
+      } finally {
+        // Whoever waits gets all that has come at once, and not one at a time.
+        for (const end of this.arrivals.splice(0)) end.wakeTakers()
       }
       // What was said before it counts.
       if (deframer.broken !== undefined) throw deframer.broken
