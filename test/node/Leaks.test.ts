@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { readdirSync } from "node:fs"
 import { vi } from "vitest"
+import { patience } from "../contract/World.ts"
 import * as Child from "./Child.ts"
 
 const descriptors = () => (process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0)
@@ -56,6 +57,6 @@ it.live("F21: lives that end in the middle of everything leave no descriptor and
     yield* Effect.all([life, life, unread, halfClosed("alive"), halfClosed("dead"), failed], {
       concurrency: 2
     })
-    yield* Effect.promise(() => vi.waitFor(() => expect(left()).toEqual(before)))
+    yield* Effect.promise(() => vi.waitFor(() => expect(left()).toEqual(before), patience(1000)))
   }).pipe(Effect.provide(Child.layer))
 )

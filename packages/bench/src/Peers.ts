@@ -27,8 +27,8 @@ export const peers: ReadonlyArray<Entry> = [
     name: "raw",
     what: "a Unix socket with msgpackr",
     needs: ["msgpackr"],
-    workloads: [...everywhere, "W4", "W5", "W8"],
-    quick: [...everywhere, "W4", "W5", "W8"]
+    workloads: [...everywhere, "W4", "W5", "W8", "growth"],
+    quick: [...everywhere, "W4", "W5", "W8", "growth"]
   },
   {
     name: "fork",

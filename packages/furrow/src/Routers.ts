@@ -484,6 +484,9 @@ const encoder = new TextEncoder()
 
 const noHeaders = Effect.succeed<ReadonlyArray<readonly [string, string]>>([])
 
+/** One thing on top of it costs less than a context of its own. */
+const noContext = Context.empty()
+
 const isEmpty = (headers: Headers.Headers): boolean => {
   for (const _ in headers) return false
   return true
@@ -560,33 +563,41 @@ export const makeClient = (
         )
       )
 
-    /** The router's Request becomes an Open. */
-    const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>): Effect.Effect<void, unknown> => {
+    /** The router's Request becomes an Open. The router keeps the effect for as long as the dialog. */
+    const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>): Effect.Effect<void, unknown> =>
+      Effect.withFiber((fiber) => {
+        const { operation } = ticket
+        const tag = operation.rpc._tag
+        // Of another kind there, it is another operation: neither end could make sense of the other's words.
+        if ((kinds.get(tag) ?? operation.kind) !== operation.kind) {
+          return Effect.failCause(
+            portalError(operation, callee.path, new Unimplemented({ operation: tag }))
+          )
+        }
+        const payload = operation.payload.encode(request.payload, session.valueLimit)
+        return isKnown(payload)
+          ? encoded(fiber, ticket, request, payload.value)
+          : Effect.flatMap(payload, (known) => encoded(fiber, ticket, request, known))
+      })
+
+    const encoded = (
+      fiber: Fiber.Fiber<unknown, unknown>,
+      ticket: Ticket,
+      request: RpcRequest<Rpc.Any>,
+      payload: Uint8Array
+    ): Effect.Effect<void, unknown> => {
       const { operation } = ticket
-      const tag = operation.rpc._tag
-      // Of another kind there, it is another operation: neither end could make sense of the other's words.
-      if ((kinds.get(tag) ?? operation.kind) !== operation.kind) {
-        return Effect.failCause(
-          portalError(operation, callee.path, new Unimplemented({ operation: tag }))
-        )
+      const patience = leftOf(fiber)
+      if (patience === 0) {
+        return Effect.failCause(portalError(operation, callee.path, new DeadlineExceeded()))
       }
-      return Effect.flatMap(
-        operation.payload.encode(request.payload, session.valueLimit),
-        (payload) =>
-          Effect.withFiber((fiber) => {
-            const patience = leftOf(fiber)
-            if (patience === 0) {
-              return Effect.failCause(portalError(operation, callee.path, new DeadlineExceeded()))
-            }
-            const headers = headersOf(operation, request.headers)
-            const travelling = Travel.pack(fiber, actor.travelling)
-            const openWith = (besides: Omit<Besides, "payload" | "patience">) =>
-              opened(fiber, ticket, request.id, { ...besides, payload, patience })
-            return isKnown(headers) && isKnown(travelling)
-              ? openWith({ headers: headers.value, travelling: travelling.value })
-              : Effect.flatMap(Effect.all({ headers, travelling }), openWith)
-          })
-      )
+      const headers = headersOf(operation, request.headers)
+      const travelling = Travel.pack(fiber, actor.travelling)
+      const openWith = (besides: Omit<Besides, "payload" | "patience">) =>
+        opened(fiber, ticket, request.id, { ...besides, payload, patience })
+      return isKnown(headers) && isKnown(travelling)
+        ? openWith({ headers: headers.value, travelling: travelling.value })
+        : Effect.flatMap(Effect.all({ headers, travelling }), openWith)
     }
 
     /** What is known of a call as its Open is made. */
@@ -698,7 +709,7 @@ export const makeClient = (
       try {
         return flat(ticket.operation.rpc._tag, payload, {
           headers: Headers.fromInput(options?.headers),
-          context: Ticket.Current.context(ticket)
+          context: Context.add(noContext, Ticket.Current, ticket)
         })
       } catch (thrown) {
         const { name, rpc } = ticket.operation
