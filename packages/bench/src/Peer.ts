@@ -74,6 +74,8 @@ export interface Tree {
 /** A way to run something in another process or thread, and to talk to it. */
 export interface Peer {
   readonly kind: "process" | "thread"
+  /** Waits until all is there that it keeps for the next child. */
+  readonly ready?: () => Promise<void>
   readonly spawn: () => Promise<Child>
   /** Starts `middles` children with `leaves` children each. */
   readonly tree?: (middles: number, leaves: number) => Promise<Tree>

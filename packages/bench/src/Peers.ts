@@ -24,6 +24,13 @@ export const peers: ReadonlyArray<Entry> = [
     quick: [...everywhere, "W4", "W5", "W8", "W9", "growth"]
   },
   {
+    name: "furrow-spare",
+    what: "the same, from a process that waited",
+    needs: [],
+    workloads: ["W1"],
+    quick: ["W1"]
+  },
+  {
     name: "raw",
     what: "a Unix socket with msgpackr",
     needs: ["msgpackr"],

@@ -104,6 +104,14 @@ const build = async (): Promise<void> => {
             return resolved === null ? null : { ...resolved, id: published(resolved.id) }
           }
         },
+        // What a module knows of its place stays true in the file.
+        transform: (code, id) =>
+          /[\\/]internal[\\/]Here\.\w+$/.test(id)
+            ? code.replaceAll(
+                "import.meta.url",
+                `new URL(${JSON.stringify(relative(folder, id))}, import.meta.url).href`
+              )
+            : null,
         load: (id) =>
           id === entry
             ? `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`

@@ -10,13 +10,10 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
-import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
-import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
 import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
 import type { Guard as Guards } from "furrow/Guard"
@@ -24,22 +21,24 @@ import type { ProcessExit } from "furrow/ProcessExit"
 import { Spawner } from "furrow/Spawner"
 import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawner"
 import { LimitReached, SpawnError } from "furrow/TreeError"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { inspect } from "node:util"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as Death from "./internal/Death.ts"
+import * as GroupLeader from "./internal/GroupLeader.ts"
 import * as Guardian from "./internal/Guardian.ts"
+import * as Here from "./internal/Here.ts"
 import * as MainModule from "./internal/MainModule.ts"
-import { memoryKills } from "./internal/MemoryKills.ts"
-import { untilNobodyRuns } from "./internal/GroupMembers.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as Prebuilt from "./internal/Prebuilt.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
+import * as SparePool from "./internal/SparePool.ts"
 import * as StartGate from "./internal/StartGate.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
-import * as WireFd from "./internal/WireFd.ts"
-import * as WirePipe from "./internal/WirePipe.ts"
 
 export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
 
@@ -74,8 +73,46 @@ export const OrphanGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner
   defaultValue: () => "1 second"
 })
 
-/** How long a group may take to be gone after SIGKILL, in milliseconds. */
-const KilledTime = 1000
+/** How many spares a spawner keeps, see {@link Spares}. */
+export interface SpareOptions {
+  /** How many wait at once. Defaults to `0`. */
+  readonly count: number
+  /** How old one may become before it is replaced. Defaults to 10 minutes. */
+  readonly maxAge?: Duration.Input | undefined
+}
+
+/**
+ * How many _spares_ are kept: processes that have loaded what every actor loads, and become the next actor. Defaults to
+ * none. A value that cannot be is a defect that names it.
+ *
+ * The first are started after the first spawn that has this setting, or by {@link awaitSpares}, one after the other and
+ * in the background: a spawn never waits for one. Each that is taken, has died, or is too old is replaced. A spawner
+ * keeps as many as the most that any of its spawns has asked for, until its Layer is closed; then they are gone. Actors
+ * do not inherit the setting: each says for itself how many it keeps.
+ *
+ * An actor from a spare is an actor like any other. A spawn with options that a process must be started with is started
+ * afresh: `execArgv`, `execPath`, `memory`, `uid`, `gid`, a `stdin`, an output that is inherited or ignored, and variables
+ * of `env` that Node or the system read at the start (such as `NODE_OPTIONS` or `TZ`).
+ *
+ * **Example** (Two processes that wait)
+ *
+ * ```ts
+ * NodeActor.runMain(program.pipe(Effect.provideService(NodeSpawner.Spares, { count: 2 })))
+ * ```
+ */
+export const Spares = Context.Reference<SpareOptions>("furrow/NodeSpawner/Spares", {
+  defaultValue: () => ({ count: 0 })
+})
+
+const Warm = Context.Reference<Effect.Effect<void>>("furrow/NodeSpawner/Warm", {
+  defaultValue: () => Effect.void
+})
+
+/**
+ * Starts the {@link Spares} that are asked for and not there yet, and waits until all are ready. Does nothing where
+ * there is no spawner of processes. If none can be started it waits on, while warnings say why.
+ */
+export const awaitSpares: Effect.Effect<void> = Effect.flatMap(Warm, (warm) => warm)
 
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
 const OutputTime = 200
@@ -91,24 +128,25 @@ const LastWordsTurns = 20
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** How long an actor may take to end by itself when this process is gone, in milliseconds. A path names each level. */
-const orphanGrace = (request: SpawnRequest, whole: Duration.Input): number =>
-  Duration.toMillis(Duration.fromInputUnsafe(whole)) / 2 ** (request.path.split("/").length - 1)
+const orphanGrace = (path: string, whole: Duration.Input): number =>
+  Duration.toMillis(Duration.fromInputUnsafe(whole)) / 2 ** (path.split("/").length - 1)
 
-const makeArguments = (
-  request: SpawnRequest,
-  env: Readonly<Record<string, string | undefined>>,
-  main: string
-): Array<string> => {
-  const { execArgv, gid, memory, title, uid } = request.options
-  return [
-    // Before everything that is inherited, so that nothing runs as the wrong user.
-    ...NodeFlags.identityFlag(uid, gid),
-    ...(execArgv ?? [...NodeFlags.inheritedExecArgv(process.execArgv), ...Prebuilt.flagsOf(env)]),
-    ...NodeFlags.memoryFlag(memory),
-    NodeFlags.titleFlag(title ?? `furrow:${request.path}`),
-    main,
-    `${MainModule.RolePrefix}${request.actor.actorName}`
-  ]
+const DefaultMaxAge = "10 minutes"
+
+/** What is asked for; throws if that cannot be. */
+const spareSetting = ({ count, maxAge = DefaultMaxAge }: SpareOptions): SparePool.Setting => {
+  const age = Option.getOrUndefined(Duration.fromInput(maxAge))
+  if (!Number.isSafeInteger(count) || count < 0) {
+    throw new RangeError(
+      `NodeSpawner.Spares: "count" must be a whole number of at least 0, and it is ${String(count)}.`
+    )
+  }
+  if (age === undefined || !(Duration.toMillis(age) > 0)) {
+    throw new RangeError(
+      `NodeSpawner.Spares: "maxAge" must be a duration of more than 0, and it is ${inspect(maxAge)}.`
+    )
+  }
+  return { count, maxAge: age }
 }
 
 const makeEnvironment = (options: ProcessOptions): Record<string, string | undefined> => {
@@ -124,34 +162,40 @@ const makeEnvironment = (options: ProcessOptions): Record<string, string | undef
   }
 }
 
+/** The title of a spare that waits. */
+const SpareTitle = "furrow:spare"
+
+/** Its main module. */
+const SpareMain = fileURLToPath(Here.neighbour("Spare"))
+
 const toStdio = (output: Output): "pipe" | "inherit" | "ignore" =>
   output === "lines" ? "pipe" : output
 
-/** What is run, which may wait behind a gate until somebody watches over it. */
-const makeProgram = (
-  request: SpawnRequest,
-  args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string | undefined>>,
-  gated: boolean
-): Effect.Effect<readonly [string, ReadonlyArray<string>], SpawnError> => {
-  const { cwd = ".", execPath = process.execPath } = request.options
-  return StartGate.isThere(execPath, cwd, env["PATH"])
-    ? Effect.succeed(gated ? StartGate.shut(execPath, args) : [execPath, args])
-    : MainModule.refuse(request, `Its "execPath" is no program that can be run: ${execPath}`)
+/** What is started for these options: the main module with what it is told, under this title. */
+const programOf = (
+  options: ProcessOptions,
+  title: string,
+  args: ReadonlyArray<string>
+): GroupLeader.Program => {
+  const { cwd, execArgv, execPath, gid, memory, stderr, stdin, stdout, uid } = options
+  const env = makeEnvironment(options)
+  return {
+    file: execPath ?? process.execPath,
+    flags: [
+      // Before everything that is inherited, so that nothing runs as the wrong user.
+      ...NodeFlags.identityFlag(uid, gid),
+      ...(execArgv ?? [...NodeFlags.inheritedExecArgv(process.execArgv), ...Prebuilt.flagsOf(env)]),
+      ...NodeFlags.memoryFlag(memory)
+    ],
+    title,
+    args,
+    env,
+    cwd,
+    stdin: stdin ?? "ignore",
+    stdout: toStdio(stdout ?? "lines"),
+    stderr: toStdio(stderr ?? "lines")
+  }
 }
-
-const makeOptions = (
-  { options }: SpawnRequest,
-  env: Readonly<Record<string, string | undefined>>
-): ChildProcess.CommandOptions => ({
-  ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  env,
-  detached: true,
-  stdin: options.stdin ?? "ignore",
-  stdout: toStdio(options.stdout ?? "lines"),
-  stderr: toStdio(options.stderr ?? "lines"),
-  additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } }
-})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is told
@@ -165,23 +209,96 @@ const toSpawnError = (request: SpawnRequest, cause: Cause.Cause<PlatformError>):
   return lack === undefined ? MainModule.startFailed(request, cause) : limitReached(request, lack)
 }
 
-/** Waits until the process is reaped. The handle fails for one that was signalled, and names the signal in words only. */
-const awaitExit = (handle: ChildProcessHandle): Effect.Effect<ProcessExit> =>
-  Effect.match(handle.exitCode, {
-    onSuccess: (code) => ({ code }),
-    onFailure: (error) => {
-      const signal = /'(SIG\w+)'/.exec(String(error.reason.cause))?.[1]
-      return signal === undefined ? {} : { signal }
-    }
-  })
-
 // ---------------------------------------------------------------------------------------------------------------------
 // One process
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** What one spawner has. */
+interface Own {
+  readonly spawner: ChildProcessSpawner["Service"]
+  readonly guardians: RcMap.RcMap<number, Guardian.Guardian, PlatformError>
+  readonly spares: SparePool.SparePool
+  /** Says, once, that there can be no spares. */
+  readonly noSpares: Effect.Effect<void>
+}
+
+/** How an actor is looked after. */
+interface Terms {
+  readonly guard: Guards
+  /** How long it may take to end when this process is gone, in milliseconds. */
+  readonly grace: number
+  /** How long what it leaves behind may take to end, in milliseconds. */
+  readonly groupGrace: number
+}
+
+/** What is said here for an actor of this path. */
+const termsFor = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Terms> {
+  return {
+    guard: yield* Guard,
+    grace: orphanGrace(path, yield* OrphanGrace),
+    groupGrace: Duration.toMillis(Duration.fromInputUnsafe(yield* GroupGrace))
+  }
+})
+
+const careFor = Effect.fnUntraced(function* ({ guardians }: Own, terms: Terms) {
+  const guardian =
+    terms.guard === "guardian"
+      ? yield* RcMap.get(guardians, Math.floor(terms.grace / Guardian.TurnTime))
+      : undefined
+  return { guardian, groupGrace: terms.groupGrace }
+})
+
+/** Has the spares kept that are asked for here, for actors on these terms; whether there are any. */
+const keepSpares = Effect.fnUntraced(function* (own: Own, terms: Terms) {
+  const setting = spareSetting(yield* Spares)
+  if (setting.count === 0) return false
+  if (!existsSync(SpareMain)) {
+    yield* own.noSpares
+    return false
+  }
+  own.spares.keep(
+    setting,
+    Effect.gen(function* () {
+      const lack = Room.lackOfDescriptors()
+      if (lack !== undefined) return yield* new SparePool.SpareMissing({ message: lack })
+      const care = yield* careFor(own, terms)
+      return yield* GroupLeader.start(own.spawner, programOf({}, SpareTitle, [SpareMain]), care)
+    })
+  )
+  return true
+})
+
+/** A process for the request: a spare that can become it, or a fresh one. Must not be interrupted. */
+const lead = Effect.fnUntraced(function* (
+  own: Own,
+  request: SpawnRequest,
+  main: string
+): Effect.fn.Return<GroupLeader.GroupLeader, SpawnError, Scope.Scope> {
+  const { actor, options, path } = request
+  const cannotStart = (cause: Cause.Cause<PlatformError>) =>
+    Effect.fail(toSpawnError(request, cause))
+  const terms = yield* termsFor(path)
+  const care = yield* Effect.catchCause(careFor(own, terms), cannotStart)
+  const program = programOf(options, options.title ?? `furrow:${path}`, [
+    main,
+    `${MainModule.RolePrefix}${actor.actorName}`,
+    ...(terms.guard === "watchdog" ? [Watchdog.argument(terms.grace)] : [])
+  ])
+  const spare = (yield* keepSpares(own, terms)) ? yield* own.spares.take(program, care) : undefined
+  if (spare !== undefined) return spare
+  if (!StartGate.isThere(program.file, program.cwd ?? ".", program.env["PATH"])) {
+    return yield* MainModule.refuse(
+      request,
+      `Its "execPath" is no program that can be run: ${program.file}`
+    )
+  }
+  const lack = Room.lackOfDescriptors()
+  if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
+  return yield* Effect.catchCause(GroupLeader.start(own.spawner, program, care), cannotStart)
+})
+
 const spawn = Effect.fnUntraced(function* (
-  spawner: ChildProcessSpawner["Service"],
-  guardians: RcMap.RcMap<number, Guardian.Guardian, PlatformError>,
+  own: Own,
   request: SpawnRequest
 ): Effect.fn.Return<Spawned, SpawnError, Scope.Scope> {
   if (process.platform === "win32") {
@@ -190,62 +307,10 @@ const spawn = Effect.fnUntraced(function* (
       "Actors as processes run on Linux and macOS; on Windows, use threads (NodeWorkerSpawner.layer) or the test world"
     )
   }
-  const main = yield* MainModule.find(request)
   const scope = yield* Effect.scope
-  const lack = Room.lackOfDescriptors()
-  if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
   const guard = yield* Guard
-  const grace = orphanGrace(request, yield* OrphanGrace)
-  const groupGrace = Duration.toMillis(Duration.fromInputUnsafe(yield* GroupGrace))
-  const cannotStart = (cause: Cause.Cause<PlatformError>) =>
-    Effect.fail(toSpawnError(request, cause))
-  const guardian =
-    guard === "guardian"
-      ? yield* RcMap.get(guardians, Math.floor(grace / Guardian.TurnTime)).pipe(
-          Effect.catchCause(cannotStart)
-        )
-      : undefined
-  const env = makeEnvironment(request.options)
-  const gated = guardian !== undefined && StartGate.passes(env)
-  const args = makeArguments(request, env, main)
-  if (guard === "watchdog") args.push(Watchdog.argument(grace))
-  const [file, given] = yield* makeProgram(request, args, env, gated)
-  const command = ChildProcess.make(file, given, makeOptions(request, env))
-
-  // The process in a scope of its own: it is closed when the leader is reaped, so that the stock spawner, which signals
-  // the number of the group then, does so while nobody else can have that number. Afterwards it only looks.
-  const processScope = yield* Scope.make()
-  const pipes = yield* Scope.make()
-  const diedOfMemory = memoryKills.begin()
-  const handle = yield* spawner
-    .spawn(command)
-    .pipe(Scope.provide(processScope), Effect.catchCause(cannotStart))
-  const reaped = awaitExit(handle)
-  const group: ProcessGroups.ProcessGroup = {
-    pid: handle.pid,
-    isRunning: () => Effect.runSync(Effect.orElseSucceed(handle.isRunning, () => false))
-  }
-  ProcessGroups.add(group)
-  const endGroup = yield* Effect.cached(
-    Effect.gen(function* () {
-      yield* Effect.forkDetach(Scope.close(processScope, Exit.void), { startImmediately: true })
-      if (yield* untilNobodyRuns(group.pid, groupGrace)) return
-      ProcessGroups.kill(group)
-      yield* untilNobodyRuns(group.pid, KilledTime)
-    })
-  )
-  const watching = yield* reaped.pipe(
-    Effect.andThen(endGroup),
-    Effect.andThen(guardian?.forget(group.pid) ?? Effect.void),
-    Effect.ensuring(Effect.sync(() => ProcessGroups.remove(group))),
-    Effect.forkDetach({ startImmediately: true, uninterruptible: true })
-  )
-  // What is not watched over does not run: if it waits behind the gate, it is ended there.
-  yield* (guardian?.watch(group.pid) ?? Effect.void).pipe(
-    Effect.catchCause((cause) =>
-      endGroup.pipe(Effect.andThen(Fiber.await(watching)), Effect.andThen(cannotStart(cause)))
-    )
-  )
+  const leader = yield* lead(own, request, yield* MainModule.find(request))
+  const { diedOfMemory, group, handle, pipes, reaped, socket } = leader
 
   const output = (name: "stdout" | "stderr") =>
     ChildOutput.make({
@@ -253,12 +318,9 @@ const spawn = Effect.fnUntraced(function* (
       source: handle[name],
       target: process[name],
       label: request.path
-    })
-  const [socket, stdout, stderr] = yield* Effect.all([
-    WirePipe.make(handle, WireFd.Fd, gated ? StartGate.Open : undefined),
-    output("stdout"),
-    output("stderr")
-  ]).pipe(Scope.provide(pipes))
+    }).pipe(Scope.provide(pipes))
+  const stdout = yield* output("stdout")
+  const stderr = yield* output("stderr")
 
   let killed = false
   const exit = Deferred.makeUnsafe<ProcessExit>()
@@ -282,19 +344,18 @@ const spawn = Effect.fnUntraced(function* (
 
   yield* Scope.addFinalizer(
     scope,
-    Effect.gen(function* () {
-      yield* endGroup
-      yield* Fiber.await(watching)
-      for (const output of [stdout, stderr]) output.hurry()
-      yield* settle([...stdout.reading, ...stderr.reading], OutputTime)
-      yield* Scope.close(pipes, Exit.void)
-    })
+    leader.gone(
+      Effect.suspend(() => {
+        for (const output of [stdout, stderr]) output.hurry()
+        return settle([...stdout.reading, ...stderr.reading], OutputTime)
+      })
+    )
   )
 
   return {
     socket,
     exit: Deferred.await(exit),
-    pid: handle.pid,
+    pid: group.pid,
     guard,
     terminate: Effect.sync(() => ProcessGroups.signal(group, "SIGTERM")),
     kill: Effect.sync(() => {
@@ -310,14 +371,30 @@ const spawn = Effect.fnUntraced(function* (
 }, Effect.uninterruptible)
 
 /** Actors as processes. Needs a `ChildProcessSpawner`, such as `NodeChildProcessSpawner.layer`. */
-export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.effect(
-  Spawner,
+export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.effectContext(
   Effect.gen(function* () {
     const spawner = yield* ChildProcessSpawner
     // One, that is there as long as there are actors. (In fact one for each grace that they are given.)
     const guardians = yield* RcMap.make({
       lookup: (turns: number) => Guardian.make(spawner, turns)
     })
-    return Spawner.of({ spawn: (request) => spawn(spawner, guardians, request) })
+    const own: Own = {
+      spawner,
+      guardians,
+      spares: yield* SparePool.make,
+      noSpares: yield* Effect.cached(
+        Effect.logWarning(
+          `NodeSpawner.Spares is not heeded: a program that was bundled has no spares (${SpareMain} is not there).`
+        )
+      )
+    }
+    const warm = Effect.gen(function* () {
+      if (yield* keepSpares(own, yield* termsFor("root/actor"))) {
+        yield* own.spares.full
+      }
+    })
+    return Context.make(Spawner, Spawner.of({ spawn: (request) => spawn(own, request) })).pipe(
+      Context.add(Warm, warm)
+    )
   })
 )

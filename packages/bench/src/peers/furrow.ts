@@ -3,6 +3,7 @@
  * default.
  */
 import * as NodeActor from "@furrow/node/NodeActor"
+import * as NodeSpawner from "@furrow/node/NodeSpawner"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -116,8 +117,8 @@ const grow = Effect.fnUntraced(function* (middles: number, leaves: number) {
   return { pids, cancel } satisfies Tree
 })
 
-/** Opens a block that stays open until the peer is closed. */
-export const open = (): Promise<Peer> =>
+/** Opens a block that stays open until the peer is closed, and keeps so many spares. */
+export const openWith = (spares: number): Promise<Peer> =>
   new Promise((resolve, reject) => {
     const block = Effect.gen(function* () {
       const closing = yield* Deferred.make<void>()
@@ -126,6 +127,7 @@ export const open = (): Promise<Peer> =>
       )
       resolve({
         kind: "process",
+        ready: () => run(NodeSpawner.awaitSpares),
         spawn: () => run(spawn),
         tree: (middles, leaves) => run(grow(middles, leaves)),
         close: async () => {
@@ -135,6 +137,13 @@ export const open = (): Promise<Peer> =>
       })
       yield* Deferred.await(closing)
     })
-    const ended = Effect.runPromise(Effect.provide(Nursery.run(block), NodeActor.layer))
+    const ended = Nursery.run(block).pipe(
+      Effect.provide(NodeActor.layer),
+      Effect.provideService(NodeSpawner.Spares, { count: spares }),
+      Effect.runPromise
+    )
     ended.catch(reject)
   })
+
+/** Opens it as it is by default. */
+export const open = (): Promise<Peer> => openWith(0)

@@ -21,6 +21,7 @@ export const spawning: Workload<"W1"> = {
     const begun = performance.now()
     // The first one fills caches and is not counted.
     for (let n = 0; n <= times && (n < 4 || performance.now() - begun < Enough); n++) {
+      await peer.ready?.()
       const start = performance.now()
       const child = await peer.spawn()
       await child.echo(payload)

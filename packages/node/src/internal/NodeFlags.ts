@@ -44,7 +44,10 @@ export const inheritedNodeOptions = (options: string): string =>
   inherited(options.match(/(?:"(?:\\[\s\S]|[^"\\])*"|[^ "])+/g) ?? []).join(" ")
 
 /** A title without control characters. */
-export const titleFlag = (title: string): string => `--title=${title.replaceAll(/\p{Cc}/gu, "")}`
+export const shown = (title: string): string => title.replaceAll(/\p{Cc}/gu, "")
+
+/** The title of a process, as it is given at its start. */
+export const titleFlag = (title: string): string => `--title=${shown(title)}`
 
 /**
  * Changes the user and the group before the main module is loaded. As with Node's own `uid` option, the supplementary

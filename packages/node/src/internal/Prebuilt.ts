@@ -10,6 +10,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Here from "./Here.ts"
 
 /** What was built, as it stands beside the file: names are those of packages, with a path inside them. */
 export interface Table {
@@ -23,12 +24,12 @@ export interface Table {
 
 /** Where that is which was built from the sources, and from what was compiled from them. */
 export const FolderOf = {
-  src: fileURLToPath(new URL("../../prebuilt/src/", import.meta.url)),
-  dist: fileURLToPath(new URL("../../prebuilt/dist/", import.meta.url))
+  src: fileURLToPath(new URL("../../prebuilt/src/", Here.url)),
+  dist: fileURLToPath(new URL("../../prebuilt/dist/", Here.url))
 }
 
 /** Where it is for this module, and so for all others that run with it. */
-export const Folder = import.meta.url.endsWith(".ts") ? FolderOf.src : FolderOf.dist
+export const Folder = Here.url.endsWith(".ts") ? FolderOf.src : FolderOf.dist
 
 /** The file with all modules, in the folder. */
 export const ModulesFile = "modules.mjs"
@@ -56,7 +57,7 @@ const via: Readonly<Record<string, string>> = {
 /** The folder that a package is in, and its version, as this package finds it. */
 export const packageOf = (name: string): { readonly folder: string; readonly version: string } => {
   const other = via[name]
-  const from = other === undefined ? import.meta.url : join(packageOf(other).folder, "package.json")
+  const from = other === undefined ? Here.url : join(packageOf(other).folder, "package.json")
   const file = realpathSync(createRequire(from).resolve(`${name}/package.json`))
   return { folder: dirname(file), version: JSON.parse(readFileSync(file, "utf8")).version }
 }
@@ -98,8 +99,8 @@ export const isFresh = (folder = Folder): boolean => {
   }
 }
 
-/** The flag that serves it: this module's neighbour, with the ending that this one has. */
-export const Flag = `--import=${import.meta.url.replace(/Prebuilt(?=\.\w+$)/, "PrebuiltServe")}`
+/** The flag that serves it. */
+export const Flag = `--import=${Here.neighbour("PrebuiltServe").href}`
 
 let flags: ReadonlyArray<string> | undefined
 

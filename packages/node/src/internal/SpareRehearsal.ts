@@ -1,0 +1,36 @@
+/**
+ * A short life of an actor inside of this process, so that the next one is not the first: what every actor runs has been
+ * compiled by then, which takes longer than running it.
+ *
+ * Answers for leaving nothing behind. Nobody but this process hears of it.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import * as Actor from "furrow/Actor"
+import * as Nursery from "furrow/Nursery"
+import { TestWorld } from "furrow/testing"
+import * as NodeActor from "../NodeActor.ts"
+
+const Line = Rpc.make("Line", {
+  payload: { line: Schema.String },
+  success: Schema.Struct({ line: Schema.String, length: Schema.Int })
+})
+class Player extends Actor.make("Player", [Line], { arguments: { part: Schema.String } }) {}
+
+const PlayerLive = Player.toLayer({
+  Line: ({ line }) => Effect.succeed({ line, length: line.length })
+})
+
+/** It comes up, is called, and is stopped. */
+export const rehearse: Effect.Effect<void, unknown> = Nursery.run(
+  Effect.gen(function* () {
+    const { client, stop } = yield* Nursery.spawn(Player, { arguments: { part: "the first" } })
+    yield* client.Line({ line: "Who's there?" })
+    yield* stop
+  })
+).pipe(
+  // The spawner of the world in memory covers that of processes.
+  Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer([Player.program(PlayerLive)])))
+)
