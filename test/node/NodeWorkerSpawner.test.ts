@@ -129,7 +129,7 @@ describe("a thread", () => {
     Effect.gen(function* () {
       const execArgv = ["--conditions=source"]
       expect(yield* inBlock(({ ask }) => ask("process.execArgv"), { execArgv })).toEqual(execArgv)
-      const inherited = "process.execArgv.filter((flag) => !flag.includes('Prebuilt'))"
+      const inherited = "process.execArgv.filter((flag) => !flag.includes('prebuilt'))"
       expect(yield* inBlock(({ ask }) => ask(inherited))).toEqual(process.execArgv)
       expect(yield* refusal({ execArgv: ["--title=x"] })).toContain("--title=x")
     })

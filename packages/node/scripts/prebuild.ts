@@ -2,8 +2,9 @@
  * Builds what actors start from: `node packages/node/scripts/prebuild.ts`, which does nothing if what is there is fresh;
  * with `--dist` from what the build has compiled, for the package that is published.
  *
- * Answers for the list of modules (all that a program of an actor loads, and what it is likely to import besides), and
- * for one file with all that each of them exports. How it is used is `internal/Prebuilt`'s.
+ * Answers for the list of modules (all that a program of an actor loads, and what it is likely to import besides), for
+ * one file with all that each of them exports, and for another that serves them. How they are used is
+ * `internal/Prebuilt`'s.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { registerHooks } from "node:module"
@@ -37,12 +38,59 @@ const roots = [
 /** Packages under development change from run to run, the others with their version. */
 const isSource = (file: string): boolean => file.endsWith(".ts")
 
+/** Modules of this package that see to it. */
+const makers = ["Here.ts", "Prebuilt.ts", "PrebuiltServe.ts"]
+
+const own = fileURLToPath(new URL("..", import.meta.url))
+
 const dist = process.argv.includes("--dist")
 const folder = dist ? Prebuilt.FolderOf.dist : Prebuilt.FolderOf.src
 
 /** What is published is the compiled file: in this repository, packages find the sources of each other. */
 const published = (source: string): string =>
   dist ? source.replace(/(\/packages\/\w+)\/src\/(.+)\.ts$/, "$1/dist/$2.js") : source
+
+/** Writes a file with all that this module imports from the packages. */
+const bundle = async (file: string, code: string): Promise<void> => {
+  const entry = "furrow:prebuilt"
+  const made = await rolldown({
+    input: entry,
+    platform: "node",
+    external: (id, importer) =>
+      importer !== undefined &&
+      !/^[./]/.test(id) &&
+      !packages.some((name) => id === name || id.startsWith(`${name}/`)),
+    plugins: [
+      {
+        name: "prebuilt",
+        resolveId: {
+          order: "pre",
+          handler: async function (id, importer) {
+            if (id === entry) return id
+            const resolved = await this.resolve(id, importer, { skipSelf: true })
+            return resolved === null ? null : { ...resolved, id: published(resolved.id) }
+          }
+        },
+        // What a module knows of its place stays true in the file.
+        transform: (text, id) =>
+          /[\\/]internal[\\/]Here\.\w+$/.test(id)
+            ? text.replaceAll(
+                "import.meta.url",
+                `new URL(${JSON.stringify(relative(folder, id))}, import.meta.url).href`
+              )
+            : null,
+        load: (id) => (id === entry ? code : null)
+      }
+    ]
+  })
+  await made.write({
+    file: join(folder, file),
+    codeSplitting: false,
+    comments: false,
+    // Names stay: those of functions and classes are in messages.
+    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
+  })
+}
 
 const build = async (): Promise<void> => {
   const found = packages.map((name) => ({ name, ...Prebuilt.packageOf(name) }))
@@ -85,51 +133,34 @@ const build = async (): Promise<void> => {
     entries.push(`${key}: () => [${names.map((exported) => `${key}$${exported}`).join()}]`)
   }
 
-  const entry = "furrow:prebuilt"
-  const bundle = await rolldown({
-    input: entry,
-    platform: "node",
-    external: (id, importer) =>
-      importer !== undefined &&
-      !/^[./]/.test(id) &&
-      !packages.some((name) => id === name || id.startsWith(`${name}/`)),
-    plugins: [
-      {
-        name: "prebuilt",
-        resolveId: {
-          order: "pre",
-          handler: async function (id, importer) {
-            if (id === entry) return id
-            const resolved = await this.resolve(id, importer, { skipSelf: true })
-            return resolved === null ? null : { ...resolved, id: published(resolved.id) }
-          }
-        },
-        // What a module knows of its place stays true in the file.
-        transform: (code, id) =>
-          /[\\/]internal[\\/]Here\.\w+$/.test(id)
-            ? code.replaceAll(
-                "import.meta.url",
-                `new URL(${JSON.stringify(relative(folder, id))}, import.meta.url).href`
-              )
-            : null,
-        load: (id) =>
-          id === entry
-            ? `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
-            : null
-      }
-    ]
-  })
+  if (!dist) {
+    // What makes it, and no module of an actor.
+    for (const path of ["scripts/prebuild.ts", ...makers.map((maker) => `src/internal/${maker}`)]) {
+      sources[`@furrow/node/${path}`] = Prebuilt.stampOf(join(own, path))
+    }
+  }
+  const keyed = found.map(({ name }) =>
+    Object.fromEntries(
+      Object.entries(modules)
+        .filter(([module]) => module.startsWith(`${name}/`))
+        .map(([module, [key, names]]) => [
+          encodeURI(module.slice(name.length + 1)),
+          [key, ...names].join()
+        ])
+    )
+  )
+  const serve = [
+    `import { serve } from ${JSON.stringify(join(own, "src/internal/PrebuiltServe.ts"))}`,
+    "const [own, ...folders] = import.meta.url.split('?')",
+    `serve(new URL("./${Prebuilt.ModulesFile}", own).href, ${JSON.stringify(keyed)}, folders)`
+  ].join("\n")
+  const all = `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
   const tableFile = join(folder, Prebuilt.TableFile)
   mkdirSync(folder, { recursive: true })
   // As long as there is no table, nobody uses it.
   rmSync(tableFile, { force: true })
-  await bundle.write({
-    file: join(folder, Prebuilt.ModulesFile),
-    codeSplitting: false,
-    comments: false,
-    // Names stay: those of functions and classes are in messages.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
-  })
+  await bundle(Prebuilt.ModulesFile, all)
+  await bundle(Prebuilt.ServeFile, serve)
   const table: Prebuilt.Table = {
     packages: Object.fromEntries(found.map(({ name, version }) => [name, version])),
     sources,

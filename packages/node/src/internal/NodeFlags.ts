@@ -28,7 +28,9 @@ const inherited = (tokens: ReadonlyArray<string>): Array<string> => {
       const identity =
         text.includes(IdentityMark) || tokens[at + 1]?.startsWith(IdentityMark) === true
       keep =
-        !NotInherited.test(flag) && !(flag === "--import" && identity) && text !== Prebuilt.Flag
+        !NotInherited.test(flag) &&
+        !(flag === "--import" && identity) &&
+        !text.startsWith(Prebuilt.Flag)
     }
     if (keep) kept.push(token)
   }

@@ -9,7 +9,7 @@
 import { readFileSync, realpathSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Here from "./Here.ts"
 
 /** What was built, as it stands beside the file: names are those of packages, with a path inside them. */
@@ -33,6 +33,12 @@ export const Folder = Here.url.endsWith(".ts") ? FolderOf.src : FolderOf.dist
 
 /** The file with all modules, in the folder. */
 export const ModulesFile = "modules.mjs"
+
+/**
+ * The file that is preloaded to have them served, in the folder. Where the packages are stands behind it in its URL, so
+ * that nothing has to be looked for.
+ */
+export const ServeFile = "serve.mjs"
 
 /** The file with the {@link Table}, in the folder. */
 export const TableFile = "table.json"
@@ -90,7 +96,7 @@ export const isFresh = (folder = Folder): boolean => {
   const found = read(folder)
   if (found === undefined) return false
   try {
-    statSync(join(folder, ModulesFile))
+    for (const file of [ModulesFile, ServeFile]) statSync(join(folder, file))
     return Object.entries(found.table.sources).every(
       ([name, stamp]) => stampOf(fileOf(name, found.folders)) === stamp
     )
@@ -99,14 +105,30 @@ export const isFresh = (folder = Folder): boolean => {
   }
 }
 
-/** The flag that serves it. */
-export const Flag = `--import=${Here.neighbour("PrebuiltServe").href}`
+/** What the flag begins with that serves it. */
+export const Flag = `--import=${pathToFileURL(join(Folder, ServeFile)).href}`
 
 let flags: ReadonlyArray<string> | undefined
+
+const find = (): ReadonlyArray<string> => {
+  // What this process runs is what its children run.
+  const own = process.execArgv.find((flag) => flag.startsWith(Flag))
+  if (own !== undefined) return [own]
+  const folders = isFresh() ? read()?.folders : undefined
+  // A URL has no bare question mark in its path.
+  return folders === undefined
+    ? []
+    : [
+        [
+          Flag,
+          ...[...folders.values()].map((folder) => pathToFileURL(join(folder, "/")).href)
+        ].join("?")
+      ]
+}
 
 /**
  * The flags that have a child of Node start from it, looked for once in a process. While coverage is measured there are
  * none: it is counted by module.
  */
 export const flagsOf = (env: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
-  env["NODE_V8_COVERAGE"] === undefined ? (flags ??= isFresh() ? [Flag] : []) : []
+  env["NODE_V8_COVERAGE"] === undefined ? (flags ??= find()) : []
