@@ -1,7 +1,15 @@
 /** What actors start from: built from what is installed, served as one copy, and left alone where it does not fit. */
 import { describe, expect, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -64,6 +72,53 @@ describe("what actors start from", () => {
       )
     )
     expect(same).toBe(true)
+  })
+
+  it("leaves a package alone that is another one where it is imported", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "furrow-prebuilt-"))
+    try {
+      const other = join(folder, "node_modules", "effect")
+      mkdirSync(other, { recursive: true })
+      writeFileSync(
+        join(other, "package.json"),
+        JSON.stringify({ name: "effect", type: "module", exports: { "./*": "./*.js" } })
+      )
+      for (const name of ["Effect", "Schema"]) {
+        writeFileSync(join(other, `${name}.js`), `export const whose = "another ${name}"`)
+      }
+      const main = join(folder, "main.mjs")
+      writeFileSync(
+        main,
+        `export { whose as one } from "effect/Effect"; export { whose as two } from "effect/Schema"`
+      )
+      const found = await run(`
+        await import(${JSON.stringify(import.meta.resolve("effect/Effect"))})
+        const { one, two } = await import(${JSON.stringify(pathToFileURL(main).href)})
+        console.log(JSON.stringify([one, two]))`)
+      expect(found).toEqual(["another Effect", "another Schema"])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it("is what is found by each name, from whichever folder", async () => {
+    const folder = mkdtempSync(join(import.meta.dirname, "fixtures", ".imports-"))
+    try {
+      const names = ["effect/Effect", "effect/Schema", "furrow/Actor", "@furrow/node/NodeActor"]
+      const main = join(folder, "main.mjs")
+      writeFileSync(
+        main,
+        names.map((name, at) => `export * as n${at} from ${JSON.stringify(name)}`).join("\n")
+      )
+      const urls = names.map((name) => import.meta.resolve(name))
+      const same = await run(`
+        const found = Object.values(await import(${JSON.stringify(pathToFileURL(main).href)}))
+        const urls = ${JSON.stringify(urls)}
+        console.log(JSON.stringify(await Promise.all(urls.map(async (url, at) => found[at] === await import(url)))))`)
+      expect(same).toEqual(names.map(() => true))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it("has not grown by a tenth: what a child loads is what each start costs", () => {

@@ -50,6 +50,15 @@ const folder = dist ? Prebuilt.FolderOf.dist : Prebuilt.FolderOf.src
 const published = (source: string): string =>
   dist ? source.replace(/(\/packages\/\w+)\/src\/(.+)\.ts$/, "$1/dist/$2.js") : source
 
+/** Whether a module is imported by this name. */
+const resolves = (specifier: string, url: string): boolean => {
+  try {
+    return published(import.meta.resolve(specifier)) === url
+  } catch {
+    return false
+  }
+}
+
 /** Writes a file with all that this module imports from the packages. */
 const bundle = async (file: string, code: string): Promise<void> => {
   const entry = "furrow:prebuilt"
@@ -149,10 +158,21 @@ const build = async (): Promise<void> => {
         ])
     )
   )
+  /** What is imported by these names from anywhere where the package is found. */
+  const specifiers: Record<string, readonly [number, string]> = {}
+  for (const { name, url } of files) {
+    const at = found.findIndex(({ name: owner }) => name.startsWith(`${owner}/`))
+    const owner = found[at]!.name
+    const path = name.slice(owner.length + 1)
+    const inside = path.replace(/^(?:dist|src)\//, "").replace(/\.\w+$/, "")
+    for (const specifier of [`${owner}/${inside}`, `${owner}/${inside}`.replace(/\/index$/, "")]) {
+      if (resolves(specifier, url)) specifiers[specifier] = [at, encodeURI(path)]
+    }
+  }
   const serve = [
     `import { serve } from ${JSON.stringify(join(own, "src/internal/PrebuiltServe.ts"))}`,
     "const [own, ...folders] = import.meta.url.split('?')",
-    `serve(new URL("./${Prebuilt.ModulesFile}", own).href, ${JSON.stringify(keyed)}, folders)`
+    `serve(new URL("./${Prebuilt.ModulesFile}", own).href, ${JSON.stringify(keyed)}, ${JSON.stringify(specifiers)}, folders)`
   ].join("\n")
   const all = `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
   const tableFile = join(folder, Prebuilt.TableFile)

@@ -11,6 +11,8 @@ import * as Schema from "effect/Schema"
 import * as Actor from "furrow/Actor"
 import * as Nursery from "furrow/Nursery"
 import { TestWorld } from "furrow/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as NodeActor from "../NodeActor.ts"
 
 const Line = Rpc.make("Line", {
@@ -24,7 +26,7 @@ const PlayerLive = Player.toLayer({
 })
 
 /** It comes up, is called, and is stopped. */
-export const rehearse: Effect.Effect<void, unknown> = Nursery.run(
+const play = Nursery.run(
   Effect.gen(function* () {
     const { client, stop } = yield* Nursery.spawn(Player, { arguments: { part: "the first" } })
     yield* client.Line({ line: "Who's there?" })
@@ -34,3 +36,14 @@ export const rehearse: Effect.Effect<void, unknown> = Nursery.run(
   // The spawner of the world in memory covers that of processes.
   Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer([Player.program(PlayerLive)])))
 )
+
+/** What it has left lies where the first steps of the next one would have to stop for it. */
+const tidyUp = Effect.sync(() => {
+  const isExposed = globalThis.gc !== undefined
+  if (!isExposed) setFlagsFromString("--expose-gc")
+  runInNewContext('gc({ type: "minor" })')
+  if (!isExposed) setFlagsFromString("--no-expose-gc")
+})
+
+/** Plays it once. */
+export const rehearse: Effect.Effect<void, unknown> = Effect.andThen(play, tidyUp)
