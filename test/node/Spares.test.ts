@@ -170,6 +170,35 @@ describe("an actor from a spare", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is looked after as it asks itself, and not as its spare was", () =>
+    Effect.gen(function* () {
+      const guardians = () => {
+        const own = childrenOf(process.pid)
+        return withTitle("furrow:guardian").filter((pid) => own.includes(pid))
+      }
+      const [pid] = yield* ready
+      const [guardian] = guardians()
+      const patient = yield* obedient().pipe(
+        Effect.provideService(NodeSpawner.OrphanGrace, "1 minute")
+      )
+      expect(patient.pid).toBe(pid)
+      // The guardian of the spare ends what it was not told to forget, when nobody needs it any more.
+      yield* untilDead(guardian!)
+      expect(yield* patient.ask("1 + 1")).toBe(2)
+      const [other] = yield* ready
+      const watched = yield* obedient().pipe(
+        Effect.provideService(NodeSpawner.Guard, "watchdog"),
+        Effect.provideService(NodeSpawner.OrphanGrace, "1 minute")
+      )
+      expect(watched.pid).toBe(other)
+      expect(watched.guard).toBe("watchdog")
+      expect(yield* watched.ask("process.argv.slice(2)")).toEqual([
+        "furrow:Obedient",
+        `furrow:watchdog:${process.pid}:30000`
+      ])
+    }).pipe(world)
+  )
+
   it.live("leaves nothing when it is interrupted at any moment of its start", () =>
     Effect.gen(function* () {
       for (let turns = 0; turns < 12; turns++) {

@@ -11,7 +11,6 @@ import * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as RcMap from "effect/RcMap"
@@ -23,7 +22,6 @@ import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawn
 import { LimitReached, SpawnError } from "furrow/TreeError"
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { inspect } from "node:util"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as Death from "./internal/Death.ts"
@@ -37,10 +35,13 @@ import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
 import * as SparePool from "./internal/SparePool.ts"
+import * as SpareSetting from "./internal/SpareSetting.ts"
 import * as StartGate from "./internal/StartGate.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
 
 export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
+export { awaitSpares, Spares } from "./internal/SpareSetting.ts"
+export type { SpareOptions } from "./internal/SpareSetting.ts"
 
 /**
  * How long the programs that an actor has left behind in its process group may take to end after SIGTERM, before
@@ -73,47 +74,6 @@ export const OrphanGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner
   defaultValue: () => "1 second"
 })
 
-/** How many spares a spawner keeps, see {@link Spares}. */
-export interface SpareOptions {
-  /** How many wait at once. Defaults to `0`. */
-  readonly count: number
-  /** How old one may become before it is replaced. Defaults to 10 minutes. */
-  readonly maxAge?: Duration.Input | undefined
-}
-
-/**
- * How many _spares_ are kept: processes that have loaded what every actor loads, and become the next actor. Defaults to
- * none. A value that cannot be is a defect that names it.
- *
- * The first are started after the first spawn that has this setting, or by {@link awaitSpares}, one after the other and
- * in the background: a spawn never waits for one. Each that is taken, has died, or is too old is replaced. A spawner
- * keeps as many as the most that any of its spawns has asked for, until its Layer is closed; then they are gone. Actors
- * do not inherit the setting: each says for itself how many it keeps.
- *
- * An actor from a spare is an actor like any other. A spawn with options that a process must be started with is started
- * afresh: `execArgv`, `execPath`, `memory`, `uid`, `gid`, a `stdin`, an output that is inherited or ignored, and variables
- * of `env` that Node or the system read at the start (such as `NODE_OPTIONS` or `TZ`).
- *
- * **Example** (Two processes that wait)
- *
- * ```ts
- * NodeActor.runMain(program.pipe(Effect.provideService(NodeSpawner.Spares, { count: 2 })))
- * ```
- */
-export const Spares = Context.Reference<SpareOptions>("furrow/NodeSpawner/Spares", {
-  defaultValue: () => ({ count: 0 })
-})
-
-const Warm = Context.Reference<Effect.Effect<void>>("furrow/NodeSpawner/Warm", {
-  defaultValue: () => Effect.void
-})
-
-/**
- * Starts the {@link Spares} that are asked for and not there yet, and waits until all are ready. Does nothing where
- * there is no spawner of processes. If none can be started it waits on, while warnings say why.
- */
-export const awaitSpares: Effect.Effect<void> = Effect.flatMap(Warm, (warm) => warm)
-
 /** How long the rest of a dead process's output may take to arrive, in milliseconds. */
 const OutputTime = 200
 
@@ -130,24 +90,6 @@ const LastWordsTurns = 20
 /** How long an actor may take to end by itself when this process is gone, in milliseconds. A path names each level. */
 const orphanGrace = (path: string, whole: Duration.Input): number =>
   Duration.toMillis(Duration.fromInputUnsafe(whole)) / 2 ** (path.split("/").length - 1)
-
-const DefaultMaxAge = "10 minutes"
-
-/** What is asked for; throws if that cannot be. */
-const spareSetting = ({ count, maxAge = DefaultMaxAge }: SpareOptions): SparePool.Setting => {
-  const age = Option.getOrUndefined(Duration.fromInput(maxAge))
-  if (!Number.isSafeInteger(count) || count < 0) {
-    throw new RangeError(
-      `NodeSpawner.Spares: "count" must be a whole number of at least 0, and it is ${String(count)}.`
-    )
-  }
-  if (age === undefined || !(Duration.toMillis(age) > 0)) {
-    throw new RangeError(
-      `NodeSpawner.Spares: "maxAge" must be a duration of more than 0, and it is ${inspect(maxAge)}.`
-    )
-  }
-  return { count, maxAge: age }
-}
 
 const makeEnvironment = (options: ProcessOptions): Record<string, string | undefined> => {
   const nodeOptions = process.env["NODE_OPTIONS"]
@@ -250,7 +192,7 @@ const careFor = Effect.fnUntraced(function* ({ guardians }: Own, terms: Terms) {
 
 /** Has the spares kept that are asked for here, for actors on these terms; whether there are any. */
 const keepSpares = Effect.fnUntraced(function* (own: Own, terms: Terms) {
-  const setting = spareSetting(yield* Spares)
+  const setting = yield* SpareSetting.current
   if (setting.count === 0) return false
   if (!existsSync(SpareMain)) {
     yield* own.noSpares
@@ -277,6 +219,8 @@ const lead = Effect.fnUntraced(function* (
   const { actor, options, path } = request
   const cannotStart = (cause: Cause.Cause<PlatformError>) =>
     Effect.fail(toSpawnError(request, cause))
+  const lack = Room.lackOfDescriptors()
+  if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
   const terms = yield* termsFor(path)
   const care = yield* Effect.catchCause(careFor(own, terms), cannotStart)
   const program = programOf(options, options.title ?? `furrow:${path}`, [
@@ -292,8 +236,6 @@ const lead = Effect.fnUntraced(function* (
       `Its "execPath" is no program that can be run: ${program.file}`
     )
   }
-  const lack = Room.lackOfDescriptors()
-  if (lack !== undefined) return yield* Effect.fail(limitReached(request, lack))
   return yield* Effect.catchCause(GroupLeader.start(own.spawner, program, care), cannotStart)
 })
 
@@ -394,7 +336,7 @@ export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.eff
       }
     })
     return Context.make(Spawner, Spawner.of({ spawn: (request) => spawn(own, request) })).pipe(
-      Context.add(Warm, warm)
+      Context.add(SpareSetting.Warm, warm)
     )
   })
 )

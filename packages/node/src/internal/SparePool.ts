@@ -22,13 +22,8 @@ import * as ProcessGroups from "./ProcessGroups.ts"
 import { settle } from "./Settle.ts"
 import { orderFor } from "./SpareMatch.ts"
 import * as SpareOrder from "./SpareOrder.ts"
+import type { Setting } from "./SpareSetting.ts"
 import * as SpareWire from "./SpareWire.ts"
-
-/** How many spares are kept, and how long each. */
-export interface Setting {
-  readonly count: number
-  readonly maxAge: Duration.Duration
-}
 
 /** Starts a spare. What the scope holds is needed until it is somebody else's, or gone. */
 type Start = Effect.Effect<GroupLeader, unknown, Scope.Scope>

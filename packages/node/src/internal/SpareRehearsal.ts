@@ -45,5 +45,5 @@ const tidyUp = Effect.sync(() => {
   if (!isExposed) setFlagsFromString("--no-expose-gc")
 })
 
-/** Plays it once. */
+/** Plays it once: by the second time V8 takes up optimising it, and is at that when the actor comes up. */
 export const rehearse: Effect.Effect<void, unknown> = Effect.andThen(play, tidyUp)
