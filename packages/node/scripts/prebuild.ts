@@ -6,7 +6,7 @@
  * one file with all that each of them exports, and for another that serves them. How they are used is
  * `internal/Prebuilt`'s.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { registerHooks } from "node:module"
 import { join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -93,7 +93,7 @@ const bundle = async (file: string, code: string): Promise<void> => {
     ]
   })
   await made.write({
-    file: join(folder, file),
+    file: join(folder, `${file}.new`),
     codeSplitting: false,
     comments: false,
     // Names stay: those of functions and classes are in messages.
@@ -111,7 +111,7 @@ const build = async (): Promise<void> => {
     }
     return undefined
   }
-  const files: Array<{ readonly file: string; readonly name: string; readonly url: string }> = []
+  const loaded: Array<{ readonly file: string; readonly name: string; readonly url: string }> = []
   registerHooks({
     resolve: (specifier, context, next) => {
       const resolved = next(specifier, context)
@@ -121,7 +121,7 @@ const build = async (): Promise<void> => {
       const file = url.startsWith("file:") ? fileURLToPath(url) : undefined
       const name = file === undefined ? undefined : nameOf(file)
       if (file !== undefined && name !== undefined && !name.includes("/node_modules/")) {
-        files.push({ file, name, url })
+        loaded.push({ file, name, url })
       }
       return next(url, context)
     }
@@ -132,7 +132,7 @@ const build = async (): Promise<void> => {
   const sources: Record<string, string> = {}
   const imports: Array<string> = []
   const entries: Array<string> = []
-  for (const [at, { file, name, url }] of files.entries()) {
+  for (const [at, { file, name, url }] of loaded.entries()) {
     const names = Object.keys(await import(url))
     const key = `m${at}`
     modules[name] = [key, names]
@@ -160,7 +160,7 @@ const build = async (): Promise<void> => {
   )
   /** What is imported by these names from anywhere where the package is found. */
   const specifiers: Record<string, readonly [number, string]> = {}
-  for (const { name, url } of files) {
+  for (const { name, url } of loaded) {
     const at = found.findIndex(({ name: owner }) => name.startsWith(`${owner}/`))
     const owner = found[at]!.name
     const path = name.slice(owner.length + 1)
@@ -175,17 +175,18 @@ const build = async (): Promise<void> => {
     `serve(new URL("./${Prebuilt.ModulesFile}", own).href, ${JSON.stringify(keyed)}, ${JSON.stringify(specifiers)}, folders)`
   ].join("\n")
   const all = `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
-  const tableFile = join(folder, Prebuilt.TableFile)
   mkdirSync(folder, { recursive: true })
-  // As long as there is no table, nobody uses it.
-  rmSync(tableFile, { force: true })
-  await bundle(Prebuilt.ModulesFile, all)
-  await bundle(Prebuilt.ServeFile, serve)
+  const files = { [Prebuilt.ModulesFile]: all, [Prebuilt.ServeFile]: serve }
+  for (const [file, code] of Object.entries(files)) await bundle(file, code)
   const table: Prebuilt.Table = {
     packages: Object.fromEntries(found.map(({ name, version }) => [name, version])),
     sources,
     modules
   }
+  const tableFile = join(folder, Prebuilt.TableFile)
+  // As long as there is no table, nobody begins to use it; who does by then finds files that belong together.
+  rmSync(tableFile, { force: true })
+  for (const file of Object.keys(files)) renameSync(join(folder, `${file}.new`), join(folder, file))
   writeFileSync(tableFile, JSON.stringify(table))
 }
 

@@ -57,8 +57,8 @@ const Pause = "100 millis"
 /** How long one may take until it is ready. */
 const StartTime = "30 seconds"
 
-/** How long one that waits may take to become what it is told, in milliseconds: it is done in one or two. */
-const TakeTime = 1000
+/** How long one that waits may take to become what it is told, in milliseconds; it is done in one or two. */
+const TakeTime = 3000
 
 /** Pauses between attempts that failed. */
 const Backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
