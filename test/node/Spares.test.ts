@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as PlatformError from "effect/PlatformError"
 import type * as ChildProcess from "effect/process/ChildProcess"
 import {
@@ -22,6 +23,8 @@ import type { ProcessOptions } from "furrow/Spawner"
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { inspect } from "node:util"
+import { vi } from "vitest"
 import { rehearse } from "../../packages/node/src/internal/SpareRehearsal.ts"
 import * as Child from "./Child.ts"
 import { childrenOf, isAlive, untilDead, withTitle } from "./Pids.ts"
@@ -377,6 +380,29 @@ describe("spares that cannot be started", () => {
         Effect.provideService(NodeSpawner.Spares, { count: 1 })
       )
     })
+  )
+})
+
+describe("a spare that dies as it starts", () => {
+  it.live("has its own words told", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const listening = Logger.layer([
+        Logger.make(({ message }) => void told.push(inspect(message)))
+      ])
+      vi.stubEnv("NODE_OPTIONS", `--import=data:text/javascript,throw(new(Error)("its-own-words"))`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+      yield* Effect.gen(function* () {
+        yield* Effect.forkScoped(NodeSpawner.awaitSpares)
+        yield* until(() => told.length > 0)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provideMerge(Layer.fresh(Child.layer), listening)),
+        Effect.provideService(NodeSpawner.Spares, { count: 1 })
+      )
+      expect(told[0]).toContain("has ended: exit code 1")
+      expect(told[0]).toContain("its-own-words")
+    }).pipe(Effect.scoped)
   )
 })
 

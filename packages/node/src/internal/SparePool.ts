@@ -17,6 +17,7 @@ import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
 import type { Care, GroupLeader, Program } from "./GroupLeader.ts"
 import * as ProcessGroups from "./ProcessGroups.ts"
 import { settle } from "./Settle.ts"
@@ -60,6 +61,9 @@ const StartTime = "30 seconds"
 /** How long one that waits may take to become what it is told, in milliseconds; it is done in one or two. */
 const TakeTime = 3000
 
+/** How long the last words of one that has died may take to arrive. */
+const LastWordsTime = "200 millis"
+
 /** Pauses between attempts that failed. */
 const Backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
@@ -73,15 +77,22 @@ const end = (leader: GroupLeader): Effect.Effect<void> =>
 /** Why a spare is not there. */
 export class SpareMissing extends Data.TaggedError("SpareMissing")<{ readonly message: string }> {}
 
-/** Fails when the spare has ended by itself. */
-const death = (spare: Spare): Effect.Effect<never, SpareMissing> =>
-  Effect.flatMap(spare.leader.reaped, (how) =>
-    spare.isTaken
-      ? Effect.never
-      : new SpareMissing({
-          message: `The spare (pid ${spare.leader.group.pid}) has ended: ${how.signal ?? `exit code ${how.code}`}`
-        })
+/** What it has said of its end, which nobody else reads; whoever holds its output open does not hold this up. */
+const lastWords = ({ handle }: GroupLeader): Effect.Effect<string> =>
+  Stream.mkString(Stream.decodeText(handle.stderr)).pipe(
+    Effect.timeout(LastWordsTime),
+    Effect.orElseSucceed(() => "")
   )
+
+/** Fails when the spare has ended by itself. */
+const death = Effect.fnUntraced(function* (spare: Spare) {
+  const { leader } = spare
+  const { code, signal } = yield* leader.reaped
+  if (spare.isTaken) return yield* Effect.never
+  return yield* new SpareMissing({
+    message: `The spare (pid ${leader.group.pid}) has ended: ${signal ?? `exit code ${code}`}\n${yield* lastWords(leader)}`
+  })
+})
 
 /** A pool without spares, for the current scope: when it closes, none is left. */
 export const make: Effect.Effect<SparePool, never, Scope.Scope> = Effect.gen(function* () {
