@@ -61,6 +61,13 @@ describe("what actors start from", () => {
     expect(others).toEqual([])
   })
 
+  it("is plain ASCII, of which a process keeps a byte for each letter, and not two", () => {
+    for (const file of [Prebuilt.ModulesFile, Prebuilt.ServeFile]) {
+      const bytes = readFileSync(join(Prebuilt.Folder, file))
+      expect(bytes.findIndex((byte) => byte > 127)).toBe(-1)
+    }
+  })
+
   it("lets modules that were not built find those that were", async () => {
     const same = await run(
       `

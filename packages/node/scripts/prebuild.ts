@@ -92,13 +92,21 @@ const bundle = async (file: string, code: string): Promise<void> => {
       }
     ]
   })
-  await made.write({
-    file: join(folder, `${file}.new`),
+  const { output } = await made.generate({
     codeSplitting: false,
     comments: false,
     // Names stay: those of functions and classes are in messages.
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
   })
+  // One letter that is not Latin would make the text of all modules take twice the room in every actor.
+  const ascii = output[0].code.replaceAll(/\P{ASCII}/gu, (letter) =>
+    // Both halves of one that has two: a pattern may know no other way to write it.
+    letter
+      .split("")
+      .map((half) => `\\u${half.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join("")
+  )
+  writeFileSync(join(folder, `${file}.new`), ascii)
 }
 
 const build = async (): Promise<void> => {

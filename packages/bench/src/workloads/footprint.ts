@@ -23,6 +23,8 @@ const stopAll = async (children: ReadonlyArray<Child>): Promise<void> => {
 }
 
 const ofProcesses = async (peer: Peer, n: number, calm: number): Promise<Memory> => {
+  // The first one of all compiles what the others find in a cache, and has what it takes to do so in its memory.
+  await stopAll(await spawned(peer, 1))
   const children = await spawned(peer, n)
   await sleep(calm)
   const all = children.flatMap(({ pid }) => (pid === undefined ? [] : [memoryOf(pid)]))
