@@ -36,7 +36,8 @@ export const hello: Protocol.FrameOf<"Hello"> = {
   settings: Protocol.DefaultSettings
 }
 
-const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Socket.Socket =>
+/** A socket that writes as often as the gate is open. */
+export const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Socket.Socket =>
   gate === undefined
     ? socket
     : Socket.make({

@@ -128,7 +128,7 @@ const inOrder = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       // Nobody above is left who would lose patience: it is lost here.
-      yield* Effect.forkChild(
+      const losingPatience = yield* Effect.forkChild(
         session.end.pipe(
           Effect.andThen(
             Life.waitFor(
@@ -172,6 +172,8 @@ const inOrder = (
       }
       yield* Fiber.interrupt(running)
       const ended = yield* Fiber.await(running)
+      // What is left to do is bounded by itself, however long this process may not have been running meanwhile.
+      yield* Fiber.interrupt(losingPatience)
 
       if (Exit.isFailure(ended) && !Cause.hasInterruptsOnly(ended.cause)) {
         // That it was interrupted, whoever told it to stop knows.
