@@ -43,7 +43,14 @@ it("every kind of fault is drawn", () => {
   for (const fault of [...Harm.literals, ...StartFault.literals])
     expect(text).toContain(`! ${fault}`)
   for (const last of LastWords.literals) expect(text).toContain(`its last finalizer ${last}`)
-  for (const words of ["SIGKILL", "SIGSTOP", "then SIGCONT", "then SIGKILL", "SIGHUP"]) {
+  for (const words of [
+    "SIGKILL",
+    "SIGSTOP",
+    "then SIGCONT",
+    "then SIGKILL",
+    "SIGHUP",
+    "spares: 2"
+  ]) {
     expect(text).toContain(words)
   }
 })

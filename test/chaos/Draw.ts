@@ -322,7 +322,8 @@ export const draw = (seed: number, round: number): Plan =>
         seed,
         round,
         root: { ...block, climbs: false, ...("end" in end ? { end: end.end } : {}) },
-        blows
+        blows,
+        spares: (yield* chance(30)) ? yield* between(1, 2) : 0
       }
     }).pipe(Random.withSeed(`${seed}/${round}`))
   )

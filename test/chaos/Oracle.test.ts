@@ -35,7 +35,8 @@ const plan: Plan = {
     acts: [{ act: "call", after: 0, on: "a", operation: { do: "double", n: 4 } }],
     end: { how: "returns", after: 500 }
   }),
-  blows: []
+  blows: [],
+  spares: 0
 }
 
 const at = (time: number, who: string, fact: Fact): Note => ({ at: time, who, pid: 1, ...fact })

@@ -231,6 +231,8 @@ export interface Plan {
   readonly round: number
   readonly root: Block
   readonly blows: ReadonlyArray<Blow>
+  /** How many processes the root keeps ready for its actors. */
+  readonly spares: number
 }
 
 /** Whom a child calls when it calls whoever spawned it. */
@@ -388,6 +390,7 @@ export const inWords = (plan: Plan): string => {
     block(held, deeper)
   }
   lines.push(`${Root}${plan.root.tolerant ? " (goes on without those that do not start)" : ""}`)
+  if (plan.spares > 0) lines.push(`  its spares: ${plan.spares}`)
   blows(Root, "  ")
   block(plan.root, "  ")
   return lines.join("\n")

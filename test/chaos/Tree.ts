@@ -4,6 +4,7 @@
  * Answers for doing what the plan says at its time, and for noting all of it as it happens, with what everybody was
  * told. Nothing is judged here.
  */
+import * as NodeSpawner from "@furrow/node/NodeSpawner"
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -52,14 +53,16 @@ const note = (here: Here, fact: Fact): Effect.Effect<void> =>
 // Spawning
 // ---------------------------------------------------------------------------------------------------------------------
 
-const optionsOf = ({ file }: Here, plan: KnotPlan) => {
+const optionsOf = Effect.fnUntraced(function* ({ file }: Here, plan: KnotPlan) {
+  const spares = yield* NodeSpawner.Spares
   const { grace, harm, name, start, terminateGrace } = plan
   return {
     main,
     name,
     arguments: { plan, file },
     serve: Above,
-    stdout: "ignore",
+    // No spare has an output that is ignored.
+    stdout: spares.count > 0 ? "lines" : "ignore",
     grace,
     terminateGrace,
     env: { [Variables.file]: file, [Variables.name]: name, [Variables.start]: start },
@@ -68,11 +71,12 @@ const optionsOf = ({ file }: Here, plan: KnotPlan) => {
       : {}),
     ...(harm?.harm === "runs out of memory" ? { memory: 80 } : {})
   } as const
-}
+})
 
 /** Spawns one child. Whoever waits for it hears of it. */
 const spawn = (here: Here, plan: KnotPlan, doors: Doors) =>
-  Nursery.spawn(Knot, optionsOf(here, plan)).pipe(
+  optionsOf(here, plan).pipe(
+    Effect.flatMap((options) => Nursery.spawn(Knot, options)),
     Effect.onExit((exit) => {
       const door = doors.get(plan.name)!
       if (Exit.isFailure(exit)) {
@@ -147,7 +151,7 @@ const perform = (
       return yield* Nursery.call(
         Knot,
         (client) => limited(ask(client, act.operation), act.limit),
-        optionsOf(here, act.knot)
+        yield* optionsOf(here, act.knot)
       )
     }
     if (act.on === Parent && act.act === "call") {
@@ -276,8 +280,12 @@ export const root = (plan: Plan, file: string) =>
   Effect.gen(function* () {
     const here: Here = { who: Root, file, parent: undefined }
     yield* watching(here)
+    yield* NodeSpawner.awaitSpares
     yield* own(here, plan.root, doorsOf(plan.root))
-  }).pipe(Effect.provide(AboveLive))
+  }).pipe(
+    Effect.provide(AboveLive),
+    Effect.provideService(NodeSpawner.Spares, { count: plan.spares })
+  )
 
 /** What an actor's Layer does before it is ready, if it fails to start there. */
 const failStart = (here: Here, { start }: KnotPlan) =>
