@@ -123,7 +123,7 @@ export class HeldDialog implements Held<unknown, unknown, unknown, unknown, unkn
     return Effect.flatMap(this.outcome, (known) =>
       Exit.isFailure(known)
         ? Effect.succeed(known)
-        : Effect.map(this.#ticket.callee, (final) => this.#concerning(final))
+        : Effect.map(this.#ticket.calleeEnded, (final) => this.#concerning(final))
     )
   }
 

@@ -104,7 +104,7 @@ export class Ticket implements CallerListener {
   }
 
   /** Waits until the callee is known to have ended, and gives its end. */
-  get callee(): Effect.Effect<Final> {
+  get calleeEnded(): Effect.Effect<Final> {
     return this.gone.wait
   }
 
@@ -231,7 +231,7 @@ export class Ticket implements CallerListener {
       const actor = this.actor.path
       const operation = this.operation.rpc._tag
       const joined = yield* Life.waitFor(
-        this.callee,
+        this.calleeEnded,
         yield* Life.gracesOf(this.life),
         yield* Life.joinPatience(this.life),
         (wait, again) =>
@@ -246,7 +246,7 @@ export class Ticket implements CallerListener {
         }))
       )
       if (joined) {
-        const cause = withoutMachinery(yield* this.callee)
+        const cause = withoutMachinery(yield* this.calleeEnded)
         if (cause.reasons.length > 0) yield* this.tellFailure(cause)
         return left(cause)
       }
