@@ -35,11 +35,12 @@ export const operations = (client: Client) => {
         Effect.gen(function* () {
           const times: Array<number> = []
           const end = performance.now() + millis
-          for (let n = 0; times.length < most && performance.now() < end; n++) {
+          let n = 0
+          do {
             const start = performance.now()
-            yield* echo(n)
+            yield* echo(n++)
             times.push((performance.now() - start) * 1000)
-          }
+          } while (times.length < most && performance.now() < end)
           return times
         })
       ),
