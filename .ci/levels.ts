@@ -53,7 +53,8 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Portal.ts",
       "RootCause.ts",
       "Routers.ts",
-      "Ticket.ts"
+      "Ticket.ts",
+      "Via.ts"
     ]
   },
   { name: "launch", files: ["Ladder.ts", "launch.ts"] },

@@ -31,6 +31,7 @@ import { programs } from "./fixtures/programs.ts"
 import leaving from "./Leaving.suite.ts"
 import messages from "./Messages.suite.ts"
 import nurseries from "./Nurseries.suite.ts"
+import starting from "./Starting.suite.ts"
 import oneShots from "./OneShots.suite.ts"
 import spawning from "./Spawning.suite.ts"
 import streams from "./Streams.suite.ts"
@@ -109,6 +110,7 @@ export const suites = (world: World): void => {
   for (const suite of [
     spawning,
     nurseries,
+    starting,
     worlds,
     calls,
     oneShots,

@@ -15,6 +15,7 @@ import ladder from "../contract/Ladder.suite.ts"
 import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
 import nurseries from "../contract/Nurseries.suite.ts"
+import starting from "../contract/Starting.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
 import worlds from "../contract/Worlds.suite.ts"
 import { testWorld } from "../contract/World.ts"
@@ -22,6 +23,7 @@ import { testWorld } from "../contract/World.ts"
 for (const suite of [
   spawning,
   nurseries,
+  starting,
   ladder,
   worlds,
   calls,

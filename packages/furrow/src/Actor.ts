@@ -91,8 +91,8 @@ export type HandlersFrom<Ops extends Rpc.Any> = {
   readonly [Op in Ops as Op["_tag"]]: HandlerOf<Op>
 }
 
-/** A method of the client: a call, a stream, or a dialog to be opened. */
-export type ClientMethod<Op extends Rpc.Any> =
+/** A method of the client: a call, a stream, or a dialog to be opened. `F` is what the machinery may fail it with. */
+export type ClientMethod<Op extends Rpc.Any, F = PortalError> =
   Op extends Rpc.Rpc<infer _Tag, infer P, infer S, infer E, infer M, infer _Requires>
     ? [S] extends [Lanes<infer Started, infer FromCaller, infer FromCallee, infer A>]
       ? (
@@ -103,7 +103,7 @@ export type ClientMethod<Op extends Rpc.Any> =
           FromCaller["Type"],
           FromCallee["Type"],
           A["Type"],
-          E["Type"] | M["error"]["Type"] | M["~ClientError"] | PortalError
+          E["Type"] | M["error"]["Type"] | M["~ClientError"] | F
         >
       : [S] extends [RpcSchema.Stream<infer A, infer SE>]
         ? (
@@ -111,15 +111,12 @@ export type ClientMethod<Op extends Rpc.Any> =
             options?: CallOptions
           ) => Stream.Stream<
             A["Type"],
-            SE["Type"] | E["Type"] | M["error"]["Type"] | M["~ClientError"] | PortalError
+            SE["Type"] | E["Type"] | M["error"]["Type"] | M["~ClientError"] | F
           >
         : (
             payload: P["~type.make.in"],
             options?: CallOptions
-          ) => Effect.Effect<
-            S["Type"],
-            E["Type"] | M["error"]["Type"] | M["~ClientError"] | PortalError
-          >
+          ) => Effect.Effect<S["Type"], E["Type"] | M["error"]["Type"] | M["~ClientError"] | F>
     : never
 
 /** What can be said with a single call. */
@@ -131,9 +128,9 @@ export interface CallOptions {
   readonly headers?: Headers.Input | undefined
 }
 
-/** A typed client: one method per operation. */
-export type Client<Ops extends Rpc.Any> = {
-  readonly [Op in Ops as Op["_tag"]]: ClientMethod<Op>
+/** A typed client: one method per operation. `F` is what the machinery may fail each with. */
+export type Client<Ops extends Rpc.Any, F = PortalError> = {
+  readonly [Op in Ops as Op["_tag"]]: ClientMethod<Op, F>
 }
 
 /**

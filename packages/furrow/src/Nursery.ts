@@ -17,13 +17,13 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
-import { sameEvent } from "./Dialog.ts"
+import { ContractBroken, sameEvent } from "./Dialog.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
 import * as Ladder from "./Ladder.ts"
 import * as Life from "./Life.ts"
 import { Nursery, Within } from "./NurseryKey.ts"
-import type { Child, NurseryService, Restore } from "./NurseryKey.ts"
+import type { Child, Keeping, NurseryService, Restore } from "./NurseryKey.ts"
 import * as NurseryLimits from "./NurseryLimits.ts"
 import { Cancelled, Disconnected, PortalError } from "./PortalError.ts"
 import { isSameLife, shown } from "./protocol/Identity.ts"
@@ -58,7 +58,7 @@ export interface NurseryOptions {
 
 interface Owned {
   readonly child: Child
-  readonly mode: "daemon" | "one-shot"
+  readonly keeping: Keeping
   readonly scope: Scope.Closeable
   /** It has been reaped; what is left is to let go of what was held for it. */
   gone: boolean
@@ -67,6 +67,11 @@ interface Owned {
 /** A fiber that a block waits for; none yet at the very beginning. */
 interface Running {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
+
+/** A child that is coming up. */
+interface Birth extends Running {
+  readonly keeping: Keeping
 }
 
 /** What one block owns, and what has gone wrong in it. */
@@ -82,7 +87,7 @@ class Block implements NurseryService {
   private readonly within: ReadonlyArray<object>
   private readonly owned = new Set<Owned>()
   private readonly forks = new Set<Running>()
-  private readonly births = new Set<Running>()
+  private readonly births = new Set<Birth>()
   /** When the spawns of the last second were, if their rate is bounded. */
   private recent: ReadonlyArray<number> = []
   private readonly waiting = new Set<() => void>()
@@ -134,7 +139,7 @@ class Block implements NurseryService {
       () =>
         this.forks.size === 0 &&
         this.births.size === 0 &&
-        [...this.owned].every(({ mode }) => mode === "daemon")
+        [...this.owned].every(({ keeping }) => keeping !== "one-shot")
     )
   }
 
@@ -153,9 +158,9 @@ class Block implements NurseryService {
   // -------------------------------------------------------------------------------------------------------------------
 
   adopt<A extends Child, E, R>(
-    mode: "daemon" | "one-shot",
+    keeping: Keeping,
     birth: (restore: Restore) => Effect.Effect<A, E, R>,
-    refuse: (reason: NurseryClosed | LimitReached) => E,
+    refuse: (reason: NurseryClosed | LimitReached) => Effect.Effect<never, E>,
     restore: Restore
   ): Effect.Effect<A, E, Exclude<R, Scope.Scope>> {
     return Effect.uninterruptible(
@@ -164,11 +169,18 @@ class Block implements NurseryService {
         const grace = yield* Life.CurrentGrace
         const time = yield* Life.now
         // Between looking and counting nobody else may come.
-        const refusal = this.refusal(limits, time)
-        if (refusal !== undefined) return yield* Effect.fail(refuse(refusal))
-        const being: Running = { fiber: undefined }
+        const refusal =
+          keeping === "task"
+            ? this.closed
+              ? new NurseryClosed()
+              : undefined
+            : this.refusal(limits, time)
+        if (refusal !== undefined) return yield* refuse(refusal)
+        const being: Birth = { fiber: undefined, keeping }
         this.births.add(being)
-        if (limits.spawnsPerSecond !== Infinity) this.recent = [...this.recent, time]
+        if (keeping !== "task" && limits.spawnsPerSecond !== Infinity) {
+          this.recent = [...this.recent, time]
+        }
 
         const scope = yield* Scope.make()
         let child: A | undefined
@@ -181,7 +193,7 @@ class Block implements NurseryService {
           ).pipe(
             Effect.provideService(Scope.Scope, scope),
             Effect.provideService(Within, [...this.within, scope]),
-            Effect.provideService(Life.CurrentGrace, mode === "daemon" ? this.grace : grace)
+            Effect.provideService(Life.CurrentGrace, keeping === "one-shot" ? grace : this.grace)
           )
         )
         being.fiber = fiber
@@ -200,10 +212,10 @@ class Block implements NurseryService {
           }
           // Its own interruption: the block ended while the child came up.
           return yield* this.closed && reasons.every(Cause.isInterruptReason)
-            ? Effect.fail(refuse(new NurseryClosed()))
+            ? refuse(new NurseryClosed())
             : Effect.failCause(Cause.fromReasons(reasons))
         }
-        const owned: Owned = { child, mode, scope, gone: false }
+        const owned: Owned = { child, keeping, scope, gone: false }
         this.owned.add(owned)
         this.births.delete(being)
         yield* Effect.forkDetach(this.keep(owned), { startImmediately: true })
@@ -211,7 +223,7 @@ class Block implements NurseryService {
           yield* child.stop(this.ref)
           return yield* Exit.isFailure(waited)
             ? Effect.failCause(waited.cause)
-            : Effect.fail(refuse(new NurseryClosed()))
+            : refuse(new NurseryClosed())
         }
         return child
       })
@@ -225,7 +237,9 @@ class Block implements NurseryService {
   ): NurseryClosed | LimitReached | undefined {
     if (this.closed) return new NurseryClosed()
     const { actors, spawnsPerSecond } = limits
-    const alive = [...this.owned].filter(({ gone }) => !gone).length + this.births.size
+    const alive =
+      [...this.owned].filter(({ gone, keeping }) => !gone && keeping !== "task").length +
+      [...this.births].filter(({ keeping }) => keeping !== "task").length
     if (alive >= actors) {
       return new LimitReached({
         limit: "actors",
@@ -246,11 +260,11 @@ class Block implements NurseryService {
 
   /** Keeps a child until it is gone, and acts on its crash. */
   private keep(owned: Owned): Effect.Effect<void> {
-    const { child, mode, scope } = owned
+    const { child, keeping, scope } = owned
     const early = Effect.andThen(
       child.failing,
       Effect.sync(() => {
-        if (mode === "daemon") Deferred.doneUnsafe(this.failing, Exit.void)
+        if (keeping !== "one-shot") Deferred.doneUnsafe(this.failing, Exit.void)
       })
     )
     return Effect.gen({ self: this }, function* () {
@@ -260,9 +274,7 @@ class Block implements NurseryService {
       yield* Fiber.interrupt(warned)
       const closed = yield* Effect.exit(Scope.close(scope, Exit.void))
       this.owned.delete(owned)
-      if (crash !== undefined && mode === "daemon") {
-        this.fail(Cause.makeFailReason(new ActorCrashed({ actor: child.ref, cause: crash })))
-      }
+      if (crash !== undefined && keeping !== "one-shot") this.fail(Cause.makeFailReason(crash))
       for (const reason of reasonsOf(closed)) this.fail(reason)
       this.changed()
     }).pipe(Effect.uninterruptible)
@@ -565,11 +577,16 @@ type SpawnParameters<Args extends Schema.Top, S> = [Args] extends [Schema.Void]
   ? [options?: SpawnOptions<Args, S>]
   : [options: SpawnOptions<Args, S>]
 
-/** Whoever gets the child has it, also if an interruption came at that very moment. */
-const start = (
+/**
+ * Brings up an actor in the current block. Whoever gets it has it, also if an interruption came at that very moment;
+ * whoever asks for a one-shot has to finish it.
+ *
+ * @internal
+ */
+export const bringUp = (
   actor: AnyDefinition,
   options: LaunchOptions,
-  mode: "daemon" | "one-shot",
+  keeping: "daemon" | "one-shot",
   restore: Restore
 ): Effect.Effect<Launched, SpawnError, Nursery | Spawner> =>
   Effect.gen(function* () {
@@ -577,9 +594,9 @@ const start = (
     const life = (yield* Life.CurrentLife) ?? newRoot()
     const path = `${life.self.path}/${options.name ?? actor.actorName}`
     return yield* nursery.adopt(
-      mode,
+      keeping,
       (own) => launch(actor, life, options, own),
-      (reason) => new SpawnError({ actor: shown(path), reason }),
+      (reason) => Effect.fail(new SpawnError({ actor: shown(path), reason })),
       restore
     )
   })
@@ -594,7 +611,7 @@ export const spawn = <Name extends string, Ops extends Rpc.Any, Args extends Sch
 ): Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.map(
-      start(actor, options ?? {}, "daemon", restore),
+      bringUp(actor, options ?? {}, "daemon", restore),
       ({ portal }) => portal as Portal<Ops>
     )
   ) as Effect.Effect<Portal<Ops>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
@@ -625,7 +642,7 @@ export const call = <
 ): Effect.Effect<A, E | SpawnError, R | Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const { finish, portal, ref } = yield* start(actor, options ?? {}, "one-shot", restore)
+      const { finish, portal, ref } = yield* bringUp(actor, options ?? {}, "one-shot", restore)
       const used = yield* Effect.exit(
         restore(Effect.suspend(() => use(portal.client as Client<Ops>)))
       )
@@ -649,6 +666,117 @@ export const fork = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Fiber.Fiber<A, E>, never, R | Nursery> =>
   Effect.flatMap(Nursery, (nursery) => nursery.fork(effect))
+
+/** How a task says its first word. */
+export type FirstWord<A> = (value: A) => Effect.Effect<void>
+
+/** A task that has said its first word. */
+export interface Started<out A> {
+  /** What it said. */
+  readonly value: A
+  /** Ends the task and waits until it has ended. Asked twice, or of a task that has ended, it does nothing more. */
+  readonly stop: Effect.Effect<void>
+}
+
+/**
+ * Runs a task beside the body that is to be there while the block lasts, and returns when it has said its first word,
+ * with that. What it fails with before, whoever starts it meets; its failure afterwards ends the block with
+ * `ForkFailed`. The block does not wait for it when the body has ended, but ends it as it ends its daemons: in its
+ * turn, the last started first; a scope that it uses closes when it has ended. A task that returns without its first
+ * word is a defect; in a block that has ended it is not started, and whoever starts it is interrupted.
+ *
+ * This is trio's `nursery.start`.
+ *
+ * **Example** (A cache that is there while the block lasts)
+ *
+ * ```ts
+ * const cache = yield* Nursery.start(Effect.fnUntraced(function*(started: Nursery.FirstWord<Map<string, number>>) {
+ *   yield* started(new Map())
+ *   return yield* Effect.never
+ * }))
+ * cache.value.set("a", 1)
+ * ```
+ */
+export const start = <A, E, R>(
+  task: (started: FirstWord<A>) => Effect.Effect<unknown, E, R>
+): Effect.Effect<Started<A>, E, Exclude<R, Scope.Scope> | Nursery> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const nursery = yield* Nursery
+      const life = (yield* Life.CurrentLife) ?? newRoot()
+      const { started } = yield* nursery.adopt(
+        "task",
+        (own) => Effect.flatMap(Effect.scope, (scope) => begin(task, life, scope, own)),
+        () => Effect.interrupt,
+        restore
+      )
+      return started
+    })
+  )
+
+/** From a task's first step to its first word. */
+const begin = <A, E, R>(
+  task: (started: FirstWord<A>) => Effect.Effect<unknown, E, R>,
+  life: Life.Life,
+  scope: Scope.Scope,
+  restore: Restore
+): Effect.Effect<Child & { readonly started: Started<A> }, E, R> =>
+  Effect.gen(function* () {
+    const said = Deferred.makeUnsafe<A>()
+    const block = yield* Life.CurrentGrace
+    /** Its share of the time, where there is no request whose time it has part in. */
+    const grace = block ?? new Life.Grace()
+    let asked = false
+    const running = yield* Effect.forkDetach(
+      Effect.suspend(() => task((value) => Effect.asVoid(Deferred.succeed(said, value)))).pipe(
+        Effect.provideService(Life.CurrentGrace, grace)
+      )
+    )
+    const first = yield* Effect.exit(
+      restore(Effect.raceFirst(Deferred.await(said), Fiber.await(running)))
+    )
+    if (!Deferred.isDoneUnsafe(said)) {
+      yield* Fiber.interrupt(running)
+      const ended = yield* Fiber.await(running)
+      const reasons = [...reasonsOf(first), ...reasonsOf(ended)]
+      return yield* reasons.length > 0
+        ? Effect.failCause(Cause.fromReasons(reasons))
+        : Effect.die(
+            new ContractBroken({
+              operation: "Nursery.start",
+              detail: "its task returned without having said its first word; call `started` before"
+            })
+          )
+    }
+    const stop = (several = 1) =>
+      Effect.gen(function* () {
+        // Whoever ends the block from inside of it is neither interrupted by that nor waited for.
+        if ((yield* Within).includes(scope)) return
+        asked = true
+        if (several > 1 && block === undefined) {
+          const time = yield* Life.now
+          grace.shorten(time + (life.grace.until - time) / several)
+        }
+        running.interruptUnsafe()
+        const begun = yield* Life.now
+        yield* Fiber.await(running).pipe(
+          Life.telling(life, (time) =>
+            Waits.same(1, { actor: life.self.path, for: "fork", millis: time - begun })
+          )
+        )
+      })
+    return {
+      started: { value: yield* Deferred.await(said), stop: stop() },
+      stop: (_by, several) => stop(several),
+      failing: Effect.never,
+      ended: Effect.map(Fiber.await(running), (exit) => {
+        const reasons = reasonsOf(exit).filter((reason) => !(asked && isOurDoing(reason, life)))
+        return reasons.every(Cause.isInterruptReason)
+          ? undefined
+          : new ForkFailed({ cause: Cause.fromReasons(reasons) })
+      })
+    }
+  })
 
 /**
  * Ends every actor and fork of the block and waits for them. The body goes on: what it had called fails with
@@ -678,7 +806,7 @@ export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Sch
     Effect.uninterruptibleMask((restore) =>
       Effect.acquireRelease(
         Effect.map(
-          start(actor, parameters[0] ?? {}, "daemon", restore),
+          bringUp(actor, parameters[0] ?? {}, "daemon", restore),
           ({ portal }) => portal as Portal<Ops>
         ),
         (portal) => portal.stop

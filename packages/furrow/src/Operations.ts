@@ -62,6 +62,9 @@ const schemasOf = (rpc: Rpc.AnyWithProps) => {
   } satisfies { readonly kind: Kind } & Record<string, unknown>
 }
 
+/** Whether an operation is a call, a stream or a dialog. */
+export const kindOf = (operation: Rpc.Any): Kind => schemasOf(operation as Rpc.AnyWithProps).kind
+
 /** The codec of one lane. */
 export const laneCodec = <S extends Schema.Constraint>(
   codec: Codec,

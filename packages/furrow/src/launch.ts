@@ -56,7 +56,8 @@ export interface LaunchOptions extends LifeOptions, ProcessOptions {
 
 /** A child that is ready, until it is gone. */
 export interface Launched extends Child {
-  /** Its owner's `stop`. */
+  readonly ref: ActorRef
+  /** Its owner's `stop`, walking the ladder: what it failed with while it ended. */
   readonly finish: Effect.Effect<CrashCause | undefined>
   /** The door to it; its client has the methods of the definition it was launched from. */
   readonly portal: Portal<never>
@@ -521,7 +522,9 @@ const watch = (
     return {
       ref,
       failing: Deferred.await(failing),
-      ended: Effect.map(gone, (end) => (end._tag === "Crashed" ? end.cause : undefined)),
+      ended: Effect.map(gone, (end) =>
+        end._tag === "Crashed" ? new ActorCrashed({ actor: ref, cause: end.cause }) : undefined
+      ),
       stop: stopBy,
       finish: stopBy(refOf(life)),
       portal: {
