@@ -39,12 +39,19 @@ const standing = Effect.fnUntraced(function* (tree: Omit<Tree, "folder">) {
   // One that fails while it comes up leaves nothing either.
   yield* Effect.addFinalizer(() => Effect.scoped(Table.take(pid)))
   const pids: Record<string, number> = {}
-  for (const [name, { does = "idles" }] of namesOf(tree.members)) {
-    pids[name] = Number((yield* root.until("stdout", new RegExp(`^${name} (\\d+)$`, "m")))[1])
-    yield* root.until("stdout", new RegExp(`^${name} ${does}$`, "m"))
-  }
-  const programs = namesOf(tree.members).filter(([, { does }]) => does === "runs").length
-  yield* root.until("stdout", new RegExp(`(?:^program \\d+$[^]*){${programs}}`, "m"))
+  yield* Effect.gen(function* () {
+    for (const [name, { does = "idles" }] of namesOf(tree.members)) {
+      pids[name] = Number((yield* root.until("stdout", new RegExp(`^${name} (\\d+)$`, "m")))[1])
+      yield* root.until("stdout", new RegExp(`^${name} ${does}$`, "m"))
+    }
+    const programs = namesOf(tree.members).filter(([, { does }]) => does === "runs").length
+    yield* root.until("stdout", new RegExp(`(?:^program \\d+$[^]*){${programs}}`, "m"))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: patience(6000),
+      orElse: () => Effect.die(new Error(`not everybody stands: ${root.printed()}`))
+    })
+  )
   const table = yield* Table.take(pid)
   return {
     root,

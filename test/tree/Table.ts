@@ -50,13 +50,32 @@ export const left = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> => {
   return all().filter(({ pid }) => pids.has(pid))
 }
 
-/** Waits until none of them lives, and says how many milliseconds that took; the test's own timeout is the bound. */
+/** How long anybody waits before it is said who is still there, in milliseconds: sooner than any test's timeout. */
+const Bound = 60_000
+
+/** Waits until none of them lives, and says how many milliseconds that took; a test that waits too long says for whom. */
 export const untilGone = (entries: ReadonlyArray<Entry>): Effect.Effect<number> =>
   Effect.gen(function* () {
     const begun = performance.now()
-    while (left(entries).length > 0) yield* Effect.sleep("5 millis")
-    return performance.now() - begun
+    const taken = () => performance.now() - begun
+    while (left(entries).length > 0 && taken() < Bound) yield* Effect.sleep("5 millis")
+    const there = left(entries)
+    if (there.length > 0) {
+      const lines = there.map((entry) => `${JSON.stringify(entry)} ${threadsOf(entry.pid)}`)
+      return yield* Effect.die(
+        new Error(`still there after ${Math.round(taken())} ms:\n${lines.join("\n")}`)
+      )
+    }
+    return taken()
   })
+
+/** What each thread of a process is doing, where the system tells. */
+const threadsOf = (pid: number): string =>
+  spawnSync(
+    "sh",
+    ["-c", `for t in /proc/${pid}/task/*; do cut -d' ' -f2,3 $t/stat; cat $t/wchan; echo; done`],
+    { encoding: "utf8" }
+  ).stdout.replaceAll(/\s+/g, " ")
 
 /** Everybody below a process, who will be gone at the end of the test, whatever becomes of it. */
 export const take = (root: number): Effect.Effect<ReadonlyArray<Entry>, never, Scope.Scope> =>
