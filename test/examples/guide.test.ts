@@ -15,6 +15,8 @@ const run = promisify(execFile)
 const root = join(import.meta.dirname, "..", "..")
 const read = (file: string) => readFileSync(join(root, file), "utf8")
 const guide = read("docs/guide.md")
+/** The pages beside the guide, one for each module that is built on what the guide tells. */
+const pages = globSync("docs/guide/*.md", { cwd: root }).map((file) => file.replaceAll("\\", "/"))
 const readme = read("README.md")
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -179,6 +181,38 @@ describe("the guide", () => {
   )
 })
 
+describe("a page of the guide", () => {
+  /** Blocks of a page that are said to be a file of the examples. */
+  const shown = pages.flatMap((page) =>
+    Array.from(
+      read(page).matchAll(/^```ts\n\/\/ (examples\/\S+)\n([\s\S]*?)^```$/gm),
+      ([, file = "", text = ""]) => ({ page, file, text })
+    )
+  )
+
+  it("shows at least one complete program, which is one of the examples, word for word", () => {
+    for (const { file, text } of shown) expect(text.trim(), file).toBe(read(file).trim())
+    const without = pages.filter((page) => !shown.some((block) => block.page === page))
+    expect(without).toEqual([])
+  })
+
+  it("is led to by the guide", () => {
+    const links = Array.from(guide.matchAll(/\]\((guide\/[^)#]+)\)/g), ([, link]) => `docs/${link}`)
+    expect(pages.filter((page) => !links.includes(page))).toEqual([])
+  })
+
+  it("consists of blocks that compile", { timeout: 60_000 }, () =>
+    withBlocks(
+      pages.flatMap((page) =>
+        blocksOf(read(page), basename(page, ".md")).filter(({ isFile }) => !isFile)
+      ),
+      async (folder) => {
+        expect(await compile(folder)).toBe("")
+      }
+    )
+  )
+})
+
 describe("docstrings", () => {
   it("have examples that compile", { timeout: 60_000 }, () => {
     const files = globSync("packages/*/src/**/*.ts", { cwd: root })
@@ -189,14 +223,14 @@ describe("docstrings", () => {
 })
 
 it("every link to a file leads to one", () => {
-  const pages = [
+  const dead = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/guide.md",
+    ...pages,
     "packages/furrow/README.md",
     "packages/node/README.md"
-  ]
-  const dead = pages.flatMap((page) =>
+  ].flatMap((page) =>
     Array.from(read(page).matchAll(/\]\((?!https?:)([^)#]+)/g), ([, target = ""]) => target)
       .filter((target) => !existsSync(join(root, dirname(page), target)))
       .map((target) => `${page}: ${target}`)
@@ -281,7 +315,7 @@ const modulesOf = (index: string): ReadonlyArray<readonly [namespace: string, fi
   )
 
 it("every public name is in the README or the guide, or is one that explains itself", () => {
-  const text = readme + guide
+  const text = [readme, guide, ...pages.map(read)].join("\n")
   const excused = new Set(Object.values(unexplained).flat())
   const names = ["furrow/src/index.ts", "furrow/src/testing/index.ts", "node/src/index.ts"]
     .flatMap((index) => modulesOf(join("packages", index)))
