@@ -36,7 +36,8 @@ export const start = (args: ReadonlyArray<string>): void => {
     execArgv: [],
     env: {},
     workerData: { parent, look: LookTime, grace },
-    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
+    // Node takes 7 MiB before the first line is run, and a thread that has no more dies without anybody knowing.
+    resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
   })
   worker.unref()
 }
