@@ -31,7 +31,7 @@ import * as WirePort from "./internal/WirePort.ts"
 const OutputTime = 200
 
 /** How long the programs that a thread has left behind may take to die of SIGKILL, in milliseconds. */
-const KillTime = 1000
+const KillTime = 5000
 
 /**
  * The heap of young values of a thread whose memory is bounded, in MiB. Node lets such a thread have 16 MiB beyond its

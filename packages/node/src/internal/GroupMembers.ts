@@ -48,13 +48,16 @@ const onlyZombies = (group: number): boolean => {
   }
 }
 
+/** Whether it is seen that nobody in the group runs. */
+export const nobodyRuns = (group: number): boolean => isFree(group) || onlyZombies(group)
+
 /** Waits until nobody in the group runs, at most this many milliseconds; says whether that is so. */
 export const untilNobodyRuns = (group: number, millis: number): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     const end = performance.now() + millis
     let timer: NodeJS.Timeout | undefined
     const look = (pause: number): void => {
-      if (isFree(group) || onlyZombies(group)) return resume(Effect.succeed(true))
+      if (nobodyRuns(group)) return resume(Effect.succeed(true))
       const left = end - performance.now()
       if (left <= 0) return resume(Effect.succeed(false))
       timer = setTimeout(look, Math.min(pause, left), Math.min(2 * pause, LongestPause))

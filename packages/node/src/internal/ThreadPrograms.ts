@@ -18,6 +18,7 @@ import type { ChildProcess } from "node:child_process"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { readFileSync } from "node:fs"
 import type { MessagePort } from "node:worker_threads"
+import { nobodyRuns } from "./GroupMembers.ts"
 import * as Guardian from "./Guardian.ts"
 
 /** A word about a program: it runs, or it was reaped. */
@@ -115,7 +116,7 @@ const find = (pid: number): Found | undefined => {
 /** The programs of one thread, as far as it has told of them. */
 export class Programs {
   private readonly running = new Set<number>()
-  private ended: ReadonlyArray<number> = []
+  private ended: ReadonlyArray<{ readonly program: number; readonly leads: boolean }> = []
 
   /** Takes a word of the thread, and passes it on. */
   readonly note = (message: unknown): void => {
@@ -128,10 +129,13 @@ export class Programs {
   /** Sends SIGKILL to what the thread has left behind, and to the groups that are led by it. */
   end(): void {
     // Nobody else reaps it: it is still our child, or was reaped without a word, and its number may be anybody's.
-    this.ended = [...this.running].filter((program) => find(program)?.parent === process.pid)
-    for (const program of this.ended) {
+    this.ended = [...this.running].flatMap((program) => {
+      const found = find(program)
+      return found?.parent === process.pid ? [{ program, leads: found.group === program }] : []
+    })
+    for (const { leads, program } of this.ended) {
       try {
-        process.kill(find(program)?.group === program ? -program : program, "SIGKILL")
+        process.kill(leads ? -program : program, "SIGKILL")
       } catch {
         // It has just ended.
       }
@@ -140,11 +144,15 @@ export class Programs {
     this.running.clear()
   }
 
-  /** Whether what was ended is dead. */
+  /**
+   * Whether what was ended is dead. Whoever leads a group may be so before the others of it are; these are seen where
+   * there is a `/proc`.
+   */
   isGone(): boolean {
-    return this.ended.every((program) => {
+    return this.ended.every(({ leads, program }) => {
       const found = find(program)
-      return found?.parent !== process.pid || found.state.startsWith("Z")
+      const isDead = found?.parent !== process.pid || found.state.startsWith("Z")
+      return isDead && (!leads || process.platform !== "linux" || nobodyRuns(program))
     })
   }
 }
