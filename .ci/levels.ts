@@ -58,7 +58,17 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
     ]
   },
   { name: "launch", files: ["Ladder.ts", "launch.ts"] },
-  { name: "nursery", files: ["ActorPool.ts", "ChildSpec.ts", "Nursery.ts", "Registry.ts"] },
+  {
+    name: "nursery",
+    files: [
+      "ActorPool.ts",
+      "ChildSpec.ts",
+      "LocalCluster.ts",
+      "Nursery.ts",
+      "Registry.ts",
+      "Tasks.ts"
+    ]
+  },
   { name: "program", files: ["ActorProgram.ts", "Supervisor.ts"] },
   { name: "surface", files: ["index.ts", "testing/*"] }
 ]

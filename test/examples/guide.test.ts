@@ -59,10 +59,13 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Deadline",
     "Dialog",
     "Events",
+    "LocalCluster",
     "Nursery",
     "NurseryLimits",
     "Portal",
+    "PortalError",
     "SessionLimits",
+    "Tasks",
     "Travel",
     "TreeError"
   ],
@@ -264,6 +267,7 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Dialog.AnyLanes",
     "Dialog.CalleeOf",
     "Dialog.Lanes",
+    "LocalCluster.Routed",
     "Nursery.Served",
     "Travel.AnyTravelling",
     "Travel.Travelling"

@@ -2,6 +2,7 @@
  * The contract suite in the test world.
  */
 import backpressure from "../contract/Backpressure.suite.ts"
+import clusters from "../contract/Clusters.suite.ts"
 import calls from "../contract/Calls.suite.ts"
 import counter from "../contract/Counter.suite.ts"
 import streams from "../contract/Streams.suite.ts"
@@ -17,6 +18,7 @@ import messages from "../contract/Messages.suite.ts"
 import nurseries from "../contract/Nurseries.suite.ts"
 import starting from "../contract/Starting.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
+import tasks from "../contract/Tasks.suite.ts"
 import worlds from "../contract/Worlds.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
@@ -35,7 +37,9 @@ for (const suite of [
   messages,
   dialogs,
   leaving,
-  backpressure
+  backpressure,
+  clusters,
+  tasks
 ])
   suite(testWorld)
 
