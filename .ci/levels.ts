@@ -66,7 +66,10 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "LocalCluster.ts",
       "Nursery.ts",
       "Registry.ts",
-      "Tasks.ts"
+      "Tasks.ts",
+      "FanOut.ts",
+      "Topics.ts",
+      "TopicsFeed.ts"
     ]
   },
   { name: "program", files: ["ActorProgram.ts", "Supervisor.ts"] },

@@ -54,3 +54,5 @@ it("EX-1 examples/12-cluster prints what it says", () => check("examples/12-clus
 
 it("EX-1 examples/12-cluster/tasks prints what it says", () =>
   check("examples/12-cluster/tasks.ts"))
+
+it("EX-1 examples/13-fan-out prints what it says", () => check("examples/13-fan-out/main.ts"))

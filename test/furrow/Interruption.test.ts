@@ -10,15 +10,18 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Dialog from "furrow/Dialog"
 import * as Nursery from "furrow/Nursery"
 import { PortalError } from "furrow/PortalError"
 import type { Spawner } from "furrow/Spawner"
 import { TestWorld } from "furrow/testing"
+import * as Topics from "furrow/Topics"
 import { ActorCrashed, ForkFailed, SpawnError } from "furrow/TreeError"
 import { Player } from "../contract/fixtures/Player.ts"
 import { programs } from "../contract/fixtures/programs.ts"
+import { Market } from "../contract/fixtures/Topics.ts"
 import { Worker } from "../contract/fixtures/Worker.ts"
 
 const plain = { arguments: {} }
@@ -41,6 +44,14 @@ const blocks: Record<string, Effect.Effect<unknown, unknown, Nursery.Nursery | S
         })
       )
     )
+  }),
+  "a feed": Effect.gen(function* () {
+    const { client } = yield* Nursery.spawn(Market)
+    yield* Effect.gen(function* () {
+      const feed = yield* Topics.open(client.Quotes())
+      const { stream } = yield* feed.subscribe(["short"])
+      yield* Stream.runDrain(Stream.take(stream, 2))
+    }).pipe(Effect.scoped)
   }),
   "forks, cancelled": Effect.gen(function* () {
     yield* Nursery.fork(Nursery.call(Worker, ({ Echo }) => Echo("forked"), plain))

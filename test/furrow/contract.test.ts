@@ -10,6 +10,7 @@ import oneShots from "../contract/OneShots.suite.ts"
 import context from "../contract/Context.suite.ts"
 import dialogs from "../contract/Dialogs.suite.ts"
 import { TestWorld } from "furrow/testing"
+import fanOut from "../contract/FanOut.suite.ts"
 import faults from "../contract/Faults.suite.ts"
 import errors from "../contract/Errors.suite.ts"
 import ladder from "../contract/Ladder.suite.ts"
@@ -19,6 +20,7 @@ import nurseries from "../contract/Nurseries.suite.ts"
 import starting from "../contract/Starting.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
 import tasks from "../contract/Tasks.suite.ts"
+import topics from "../contract/Topics.suite.ts"
 import worlds from "../contract/Worlds.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
@@ -39,7 +41,9 @@ for (const suite of [
   leaving,
   backpressure,
   clusters,
-  tasks
+  tasks,
+  fanOut,
+  topics
 ])
   suite(testWorld)
 

@@ -1,0 +1,326 @@
+/**
+ * The subscriber's side of `Topics`: many local subscriptions over one dialog with a publisher.
+ *
+ * Answers for telling the publisher of a topic once, however many subscriptions here want it, and for giving each
+ * subscription its own copy of what arrives. What is published, and when, is the publisher's.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as MutableHashMap from "effect/MutableHashMap"
+import * as MutableHashSet from "effect/MutableHashSet"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Opening } from "./Dialog.ts"
+import { checkCapacity, Closed } from "./FanOut.ts"
+
+/** What a subscriber tells a publisher. Those that add topics are answered, in order, when these are subscribed. */
+export interface Change<Topic> {
+  readonly subscribe: ReadonlyArray<Topic>
+  readonly unsubscribe: ReadonlyArray<Topic>
+}
+
+/** An item as a subscriber gets it. */
+export interface Publication<Topic, Item> {
+  readonly topic: Topic
+  readonly item: Item
+  /** How many items of the topic were lost before this one because this end was slow; only if the publisher skips. */
+  readonly missed: number
+}
+
+/** What a publisher tells a subscriber: an item, or that a change has been made. */
+export type Said<Topic, Item> =
+  | (Publication<Topic, Item> & { readonly _tag: "Published" })
+  | { readonly _tag: "Changed" }
+
+/** One of the subscriptions of a {@link Feed}, with topics of its own. */
+export interface Subscription<Topic, Item, E> {
+  /**
+   * Each item of its topics that was published since they were subscribed, in the order in which the publisher said
+   * them. May be run again and goes on where it stopped. Fails as the dialog does, or with `Closed`, when what arrived
+   * before is taken.
+   */
+  readonly stream: Stream.Stream<Publication<Topic, Item>, E | Closed>
+  /**
+   * Listens to these topics, too, and returns when the publisher knows: what is published from then on arrives. It may
+   * be asked for in the middle of the subscription's own stream.
+   */
+  readonly subscribe: (topics: Iterable<Topic>) => Effect.Effect<void>
+  /** Takes no more of these topics, of what has arrived already neither. The publisher is told. */
+  readonly unsubscribe: (topics: Iterable<Topic>) => Effect.Effect<void>
+  /** The topics that it listens to. */
+  readonly topics: Effect.Effect<ReadonlyArray<Topic>>
+}
+
+/** One dialog with a publisher, for any number of subscriptions; made with {@link open}. */
+export interface Feed<Topic, Item, E> {
+  /**
+   * Subscribes to topics for the length of a scope, and returns when the publisher knows. A topic that another
+   * subscription of this feed has already is not asked for again: each gets its own copy.
+   */
+  readonly subscribe: (
+    topics: Iterable<Topic>
+  ) => Effect.Effect<Subscription<Topic, Item, E>, never, Scope.Scope>
+}
+
+/** What a feed is opened with. */
+export interface OpenOptions {
+  /**
+   * How many items a subscription may leave untaken before the dialog's others, and in the end the publisher, wait for
+   * it. Defaults to `64`.
+   */
+  readonly capacity?: number | undefined
+}
+
+class Connection<Topic, Item, E> implements Feed<Topic, Item, E> {
+  readonly capacity: number
+  private readonly subscriptions = new Set<Local<Topic, Item, E>>()
+  /** How many subscriptions want each topic: those that the publisher was told of, or will be, in order. */
+  private readonly wanted = MutableHashMap.empty<Topic, number>()
+  readonly changes: Queue.Queue<Change<Topic>>
+  /** The changes that are to be answered, first to last. */
+  private readonly unanswered: Array<Deferred.Deferred<void>> = []
+  /** How many wait for an answer. */
+  private awaited = 0
+  /** Lets the reader go on, if it waits for room. */
+  private reader: (() => void) | undefined
+  private outcome: Cause.Cause<E | Closed | Cause.Done> | undefined
+
+  constructor(capacity: number, changes: Queue.Queue<Change<Topic>>) {
+    this.capacity = capacity
+    this.changes = changes
+  }
+
+  readonly subscribe = (
+    topics: Iterable<Topic>
+  ): Effect.Effect<Subscription<Topic, Item, E>, never, Scope.Scope> =>
+    Effect.tap(
+      Effect.acquireRelease(
+        Effect.map(
+          Queue.unbounded<Publication<Topic, Item>, E | Closed | Cause.Done>(),
+          (queue) => {
+            const subscription = new Local(this, queue)
+            this.subscriptions.add(subscription)
+            if (this.outcome !== undefined) Queue.failCauseUnsafe(queue, this.outcome)
+            return subscription
+          }
+        ),
+        (subscription) =>
+          Effect.suspend(() => {
+            this.subscriptions.delete(subscription)
+            Queue.failCauseUnsafe(subscription.queue, Cause.fail(new Closed()))
+            return subscription.unsubscribe(Array.from(subscription.own))
+          })
+      ),
+      (subscription) => subscription.subscribe(topics)
+    )
+
+  /** Hands an item to every subscription that wants it. */
+  deliver(publication: Publication<Topic, Item>): void {
+    for (const subscription of this.subscriptions) subscription.deliver(publication)
+  }
+
+  /** The publisher has subscribed to the topics that it was told of first. */
+  answered(): void {
+    const first = this.unanswered.shift()
+    if (first !== undefined) Deferred.doneUnsafe(first, Exit.void)
+  }
+
+  /** Nothing more will arrive. */
+  end(outcome: Cause.Cause<E | Closed | Cause.Done>): void {
+    if (this.outcome !== undefined) return
+    this.outcome = outcome
+    for (const { queue } of this.subscriptions) Queue.failCauseUnsafe(queue, outcome)
+    for (const answer of this.unanswered.splice(0)) Deferred.doneUnsafe(answer, Exit.void)
+  }
+
+  /** One subscription more, or less, wants the topic. Gives whether that is news for the publisher. */
+  count(topic: Topic, by: 1 | -1): boolean {
+    const before = Option.getOrElse(MutableHashMap.get(this.wanted, topic), () => 0)
+    if (before + by === 0) MutableHashMap.remove(this.wanted, topic)
+    else MutableHashMap.set(this.wanted, topic, before + by)
+    return before === 0 || before + by === 0
+  }
+
+  /** Tells the publisher of a change; gives the last answer that is to come, if there is one. */
+  tell(change: Change<Topic>): Deferred.Deferred<void> | undefined {
+    if (this.outcome !== undefined) return undefined
+    if (change.subscribe.length > 0) this.unanswered.push(Deferred.makeUnsafe())
+    if (change.subscribe.length + change.unsubscribe.length > 0) {
+      Queue.offerUnsafe(this.changes, change)
+    }
+    return this.unanswered.at(-1)
+  }
+
+  /** Waits for an answer; it may be behind items that there is no room for, so meanwhile all are taken. */
+  readonly awaitAnswer = (answer: Deferred.Deferred<void>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      this.awaited++
+      this.poke()
+      return Effect.ensuring(
+        Deferred.await(answer),
+        Effect.sync(() => {
+          this.awaited--
+        })
+      )
+    })
+
+  private get hasRoom(): boolean {
+    if (this.awaited > 0) return true
+    for (const { queue } of this.subscriptions) {
+      if (Queue.sizeUnsafe(queue) >= this.capacity) return false
+    }
+    return true
+  }
+
+  /** Waits until one more item can be taken in. */
+  readonly room: Effect.Effect<void> = Effect.suspend(() =>
+    this.hasRoom
+      ? Effect.void
+      : Effect.flatMap(
+          Effect.callback<void>((resume) => {
+            if (this.hasRoom) return resume(Effect.void)
+            this.reader = () => resume(Effect.void)
+            return Effect.sync(() => {
+              this.reader = undefined
+            })
+          }),
+          () => this.room
+        )
+  )
+
+  /** There may be room now. */
+  poke(): void {
+    const { reader } = this
+    if (reader === undefined || !this.hasRoom) return
+    this.reader = undefined
+    reader()
+  }
+}
+
+class Local<Topic, Item, E> implements Subscription<Topic, Item, E> {
+  readonly own = MutableHashSet.empty<Topic>()
+  readonly queue: Queue.Queue<Publication<Topic, Item>, E | Closed | Cause.Done>
+  private readonly feed: Connection<Topic, Item, E>
+
+  constructor(
+    feed: Connection<Topic, Item, E>,
+    queue: Queue.Queue<Publication<Topic, Item>, E | Closed | Cause.Done>
+  ) {
+    this.feed = feed
+    this.queue = queue
+  }
+
+  deliver(publication: Publication<Topic, Item>): void {
+    if (MutableHashSet.has(this.own, publication.topic)) {
+      Queue.offerUnsafe(this.queue, publication)
+    }
+  }
+
+  get topics(): Effect.Effect<ReadonlyArray<Topic>> {
+    return Effect.sync(() => Array.from(this.own))
+  }
+
+  private readonly take: Effect.Effect<Publication<Topic, Item>, E | Closed | Cause.Done> =
+    Effect.suspend(() =>
+      Effect.flatMap(Queue.take(this.queue), (publication) => {
+        this.feed.poke()
+        // It may have been given up since it arrived.
+        return MutableHashSet.has(this.own, publication.topic)
+          ? Effect.succeed(publication)
+          : this.take
+      })
+    )
+
+  get stream(): Stream.Stream<Publication<Topic, Item>, E | Closed> {
+    return Stream.fromPull(
+      Effect.succeed(Effect.map(this.take, (publication) => [publication] as const))
+    )
+  }
+
+  readonly subscribe = (topics: Iterable<Topic>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const news: Array<Topic> = []
+      for (const topic of topics) {
+        if (MutableHashSet.has(this.own, topic)) continue
+        MutableHashSet.add(this.own, topic)
+        if (this.feed.count(topic, 1)) news.push(topic)
+      }
+      const answer = this.feed.tell({ subscribe: news, unsubscribe: [] })
+      return answer === undefined ? Effect.void : this.feed.awaitAnswer(answer)
+    })
+
+  readonly unsubscribe = (topics: Iterable<Topic>): Effect.Effect<void> =>
+    Effect.sync(() => {
+      const news: Array<Topic> = []
+      for (const topic of topics) {
+        if (!MutableHashSet.has(this.own, topic)) continue
+        MutableHashSet.remove(this.own, topic)
+        if (this.feed.count(topic, -1)) news.push(topic)
+      }
+      this.feed.tell({ subscribe: [], unsubscribe: news })
+      this.feed.poke()
+    })
+}
+
+/**
+ * Opens one dialog with a publisher, for the length of a scope, for any number of subscriptions of this actor; they may
+ * be made, changed and left at any time. The end of the scope fails them with `Closed`, leaves the dialog, and waits
+ * until the publisher has let go of every topic that nobody else listens to.
+ *
+ * One dialog has one pace: a subscription that is not read holds up the others once it is `capacity` items behind. What
+ * must not be held up opens a feed of its own.
+ *
+ * **Example** (Two tasks, one dialog)
+ *
+ * ```ts
+ * const Quotes = Topics.make("Quotes", { topic: Schema.String, item: Schema.Finite })
+ * class Market extends Actor.make("Market", [Quotes]) {}
+ *
+ * const program = (market: Portal.Portal<Actor.OperationsOf<typeof Market>>) => Effect.gen(function*() {
+ *   const feed = yield* Topics.open(market.client.Quotes())
+ *   const hot = yield* feed.subscribe(["tea", "coffee"])
+ *   const tea = yield* feed.subscribe(["tea"])
+ *   yield* Effect.forkScoped(Stream.runForEach(hot.stream, ({ topic, item }) => Console.log(topic, item)))
+ *   yield* Stream.runForEach(tea.stream, ({ item }) => item > 9 ? hot.unsubscribe(["tea"]) : Effect.void)
+ * })
+ * ```
+ */
+export const open = <Topic, Item, E>(
+  opening: Opening<void, Change<Topic>, Said<Topic, Item>, void, E>,
+  options?: OpenOptions
+): Effect.Effect<Feed<Topic, Item, E>, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { capacity = 64 } = options ?? {}
+    yield* checkCapacity("A feed", capacity)
+    const changes = yield* Queue.unbounded<Change<Topic>>()
+    const feed = new Connection<Topic, Item, E>(capacity, changes)
+    const dialog = yield* opening
+    const reading = Stream.runForEach(dialog.messages, (said) =>
+      said._tag === "Changed"
+        ? Effect.sync(() => feed.answered())
+        : Effect.andThen(
+            feed.room,
+            Effect.sync(() => feed.deliver(said))
+          )
+    ).pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => feed.end(Exit.isSuccess(exit) ? Cause.fail(Cause.Done()) : exit.cause))
+      )
+    )
+    // What it fails with is what the messages fail with.
+    const telling = Stream.runForEach(Stream.fromQueue(changes), dialog.send)
+    for (const task of [reading, telling]) {
+      yield* Effect.acquireRelease(Effect.forkDetach(task), (fiber) =>
+        Effect.suspend(() => {
+          feed.end(Cause.fail(new Closed()))
+          return Fiber.interrupt(fiber)
+        })
+      )
+    }
+    return feed
+  })
