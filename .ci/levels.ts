@@ -69,7 +69,10 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Tasks.ts",
       "FanOut.ts",
       "Topics.ts",
-      "TopicsFeed.ts"
+      "TopicsFeed.ts",
+      "Guest.ts",
+      "GuestEnds.ts",
+      "GuestStay.ts",
     ]
   },
   { name: "program", files: ["ActorProgram.ts", "Supervisor.ts"] },

@@ -2,6 +2,7 @@
  * Every numbered example, as a reader would run it: it does what its own comments say, says nothing on stderr if it ends
  * well, and leaves no process behind. The examples' own text is the only place where their output stands.
  */
+import { readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { expect, it } from "vitest"
 import { documented, run } from "./Example.ts"
@@ -56,3 +57,11 @@ it("EX-1 examples/12-cluster/tasks prints what it says", () =>
   check("examples/12-cluster/tasks.ts"))
 
 it("EX-1 examples/13-fan-out prints what it says", () => check("examples/13-fan-out/main.ts"))
+
+it("EX-1 examples/15-guest prints what it says", () => check("examples/15-guest/main.ts"))
+
+it("EX-1 examples/16-async-await prints what it says, without Effect in its main file", async () => {
+  const file = "examples/16-async-await/main.ts"
+  await check(file)
+  expect(readFileSync(file, "utf8")).not.toMatch(/from "effect/)
+})

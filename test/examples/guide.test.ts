@@ -53,7 +53,14 @@ const examplesOf = (file: string): ReadonlyArray<Block> => {
 
 /** Where the namespaces are from that fragments use without importing them. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "@furrow/node": ["NodeActor", "NodeSpawner", "NodeWorkerSpawner", "TcpTransport"],
+  "@furrow/node": [
+    "Furrow",
+    "NodeActor",
+    "NodeGuest",
+    "NodeSpawner",
+    "NodeWorkerSpawner",
+    "TcpTransport"
+  ],
   furrow: [
     "Actor",
     "Deadline",
@@ -61,6 +68,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Events",
     "LocalCluster",
     "FanOut",
+    "Guest",
     "Nursery",
     "NurseryLimits",
     "Portal",

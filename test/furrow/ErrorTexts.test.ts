@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import { DecodeError, EncodeError, issueOf } from "furrow/CodecError"
 import { ContractBroken } from "furrow/Dialog"
+import * as Guest from "furrow/Guest"
 import * as P from "furrow/PortalError"
 import { Protocol, Reasons } from "furrow/protocol"
 import * as T from "furrow/TreeError"
@@ -65,6 +66,15 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
   [
     portal(new P.Disconnected({ crash: { signal: "SIGABRT", death: heapFull } }), "Increment"),
     `Increment has no answer, because the process of "root/counter" ran out of memory and was ended by SIGABRT: its heap was full at its limit of 64 MiB, which the spawn option "memory" raises. It may or may not have been carried out; start over with a new portal.`
+  ],
+  // --- whoever has a guest -------------------------------------------------------------------------------------------
+  [
+    new Guest.GuestCancelled({ guest: "page", cause: new DOMException("enough", "AbortError") }),
+    `The guest "page" cancelled itself: it ended with an AbortError (enough), and nobody had asked it to end. If it may do so, have it return instead.`
+  ],
+  [
+    new Guest.GuestEnded({ guest: "page" }),
+    `Nothing more can be sent to the guest "page": it has ended, or it was told that no more would come.`
   ],
   // --- whoever spawns ------------------------------------------------------------------------------------------------
   [

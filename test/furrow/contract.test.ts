@@ -9,6 +9,7 @@ import streams from "../contract/Streams.suite.ts"
 import oneShots from "../contract/OneShots.suite.ts"
 import context from "../contract/Context.suite.ts"
 import dialogs from "../contract/Dialogs.suite.ts"
+import guests from "../contract/Guests.suite.ts"
 import { TestWorld } from "furrow/testing"
 import fanOut from "../contract/FanOut.suite.ts"
 import faults from "../contract/Faults.suite.ts"
@@ -36,6 +37,7 @@ for (const suite of [
   counter,
   context,
   errors,
+  guests,
   messages,
   dialogs,
   leaving,

@@ -59,7 +59,20 @@ export type Event =
       readonly fiber: number
       readonly waited: number
     }
-  /** A callee failed whose caller had left, or did not ask: it may have no channel left to hear of it. */
+  /**
+   * Code that is not Effect had not ended when the wait for it did, and was left behind: it may still run. `waited` is
+   * in milliseconds.
+   */
+  | {
+      readonly _tag: "GuestLeft"
+      readonly actor: ActorRef
+      readonly guest: string
+      readonly waited: number
+    }
+  /**
+   * A callee failed whose caller had left, or did not ask, or a guest that was left behind: it may have no channel left
+   * to hear of it. `operation` is the guest's name then.
+   */
   | {
       readonly _tag: "FailedWhileEnding"
       readonly actor: ActorRef

@@ -50,6 +50,8 @@ const inWords = ({ actor, for: what, millis, operation = "" }: Wait): string => 
       return `the Layer of "${actor}", which was being built (${time})`
     case "fork":
       return `a fork in "${actor}" (${time})`
+    case "guest":
+      return `the guest "${operation}" in "${actor}" (${time})`
     case "word":
       return `a word of "${actor}" (none for ${time})`
     case "exit":

@@ -26,11 +26,10 @@ import { isProgram } from "furrow/Actor"
 import type { Program } from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import type { Spawner } from "furrow/Spawner"
-import { basename } from "node:path"
-import { isMainThread } from "node:worker_threads"
 import { isUnread, report } from "./internal/Report.ts"
+import * as Role from "./internal/Role.ts"
 import {
-  exitFlushed,
+  DefaultHurry,
   GoneCode,
   runMain as runMainFiber,
   toProcess,
@@ -93,51 +92,11 @@ const threadLayer = (ports: Thread.Ports): Layer.Layer<Services> =>
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What a process is
+// Running it
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** The process was started in a way that it cannot be run in (EX_USAGE). */
-const MisusedCode = 64
 
 /** The spawner and the actor cannot talk to each other (EX_DATAERR). */
 const RefusedCode = 65
-
-const misused = (text: string): void => {
-  process.stderr.write(`${text}\n`)
-  exitFlushed(MisusedCode)
-}
-
-/** The name of the actor that this process was started for, if it was. */
-const role = (): string | undefined => {
-  const argument = process.argv[2]
-  return argument?.startsWith(NodeSpawner.RolePrefix) === true
-    ? argument.slice(NodeSpawner.RolePrefix.length)
-    : undefined
-}
-
-const file = (): string => basename(process.argv[1] ?? "This file")
-
-/** Whether somebody who could talk to this process, or thread, has started it. */
-const hasWire = (): boolean => (isMainThread ? WireFd.isThere() : Thread.ports() !== undefined)
-
-const withoutWire = (name: string): string =>
-  `${file()} was started as the actor "${name}", but nobody who could talk to it has started it: descriptor ${WireFd.Fd} is no socket. Actors are started by Nursery.spawn; leave out the argument "${NodeSpawner.RolePrefix}${name}".`
-
-const byHand = (name: string): string =>
-  `${file()} runs the actor "${name}". It is started by the program that needs it, not by hand:
-
-  Nursery.spawn(${name}, { main: new URL("./${file()}", import.meta.url) })
-`
-
-const otherName = (name: string, known: ReadonlyArray<string>): string =>
-  `${file()} was started as the actor "${name}", but it runs ${known.map((other) => `"${other}"`).join(", ") || "no actor"}. Check the "main" that "${name}" is spawned with.`
-
-const asRoot = (name: string): string =>
-  `${file()} was started as the actor "${name}", but it is the main program and runs no actor. Give "main" the module that runs ${name}'s program, or run both from this file with NodeActor.main.`
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Running it
-// ---------------------------------------------------------------------------------------------------------------------
 
 /** How a program is run. */
 export interface Options {
@@ -149,8 +108,6 @@ export interface Options {
    */
   readonly hurry?: Duration.Input | undefined
 }
-
-const DefaultHurry = 6000
 
 /** Node's timers know no longer time, in milliseconds. */
 const LongestTimer = 2 ** 31 - 1
@@ -252,6 +209,7 @@ const threadBody = (ports: Thread.Ports): Body => ({
 })
 
 const runActor = (program: Program<Services>, defaultMain: URL | undefined): void => {
+  Role.take()
   const ports = Thread.ports()
   const body = ports === undefined ? processBody() : threadBody(ports)
   runMainFiber(
@@ -298,15 +256,15 @@ export const runMain: {
   (program: Program<Services>): void
   <A, E>(effect: Effect.Effect<A, E, Services>, options?: Options): void
 } = <A, E>(program: Program<Services> | Effect.Effect<A, E, Services>, options?: Options): void => {
-  const name = role()
+  const name = Role.name()
   if (!isProgram(program)) {
     if (name === undefined) return runRoot(program, options, undefined)
-    return misused(hasWire() ? asRoot(name) : withoutWire(name))
+    return Role.misused(Role.hasWire() ? Role.asRoot(name) : Role.withoutWire(name))
   }
   const { actorName } = program.actor
-  if (name === undefined) return misused(byHand(actorName))
-  if (!hasWire()) return misused(withoutWire(name))
-  if (name !== actorName) return misused(otherName(name, [actorName]))
+  if (name === undefined) return Role.misused(Role.byHand(actorName))
+  if (!Role.hasWire()) return Role.misused(Role.withoutWire(name))
+  if (name !== actorName) return Role.misused(Role.otherName(name, [actorName]))
   runActor(program, undefined)
 }
 
@@ -331,14 +289,14 @@ export const main = <A, E>(
   const names = programs.map((program) => program.actor.actorName)
   const twice = names.find((name, at) => names.indexOf(name) !== at)
   if (twice !== undefined) {
-    return misused(
-      `${file()} gives NodeActor.main two programs called "${twice}"; give one of the actors another name.`
+    return Role.misused(
+      `${Role.file()} gives NodeActor.main two programs called "${twice}"; give one of the actors another name.`
     )
   }
-  const name = role()
+  const name = Role.name()
   if (name === undefined) return runRoot(effect, options, here)
-  if (!hasWire()) return misused(withoutWire(name))
+  if (!Role.hasWire()) return Role.misused(Role.withoutWire(name))
   const program = programs.find((program) => program.actor.actorName === name)
-  if (program === undefined) return misused(otherName(name, names))
+  if (program === undefined) return Role.misused(Role.otherName(name, names))
   runActor(program, here)
 }

@@ -1,10 +1,13 @@
 /**
  * Furrow on Node: actors as processes or threads (`NodeSpawner`, `NodeWorkerSpawner`), the programs that run as them
- * (`NodeActor`), and links between programs (`UnixTransport`, `TcpTransport`).
+ * (`NodeActor`), links between programs (`UnixTransport`, `TcpTransport`), guests that only Node has (`NodeGuest`), and
+ * trees for programs without Effect (`Furrow`).
  *
  * Programs import the modules themselves (`@furrow/node/NodeActor`): what an actor imports, it pays for at every spawn.
  */
+export * as Furrow from "./Furrow.ts"
 export * as NodeActor from "./NodeActor.ts"
+export * as NodeGuest from "./NodeGuest.ts"
 export * as NodeSpawner from "./NodeSpawner.ts"
 export * as NodeWorkerSpawner from "./NodeWorkerSpawner.ts"
 export * as TcpTransport from "./TcpTransport.ts"

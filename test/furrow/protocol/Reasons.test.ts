@@ -26,7 +26,8 @@ const account = (reason: Cause.Reason<unknown>) => ({
     reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : reason.fiberId,
   hops: annotation(reason, Reasons.Hops),
   by: annotation(reason, Reasons.InterruptedBy),
-  notJoined: annotation(reason, Reasons.NotJoined)
+  notJoined: annotation(reason, Reasons.NotJoined),
+  guestLeft: annotation(reason, Reasons.GuestLeft)
 })
 
 const annotated = <E>(
@@ -34,19 +35,23 @@ const annotated = <E>(
   annotations: {
     readonly hops?: Reasons.Hops["Service"]
     readonly notJoined?: Reasons.NotJoined["Service"]
+    readonly guestLeft?: Reasons.GuestLeft["Service"]
   }
 ): Cause.Reason<E> => {
   let context: Context.Context<never> = Context.empty()
   if (annotations.hops) context = Context.add(context, Reasons.Hops, annotations.hops)
   if (annotations.notJoined)
     context = Context.add(context, Reasons.NotJoined, annotations.notJoined)
+  if (annotations.guestLeft)
+    context = Context.add(context, Reasons.GuestLeft, annotations.guestLeft)
   return reason.annotate(context)
 }
 
 const annotations = fc.record(
   {
     hops: fc.array(hop, { minLength: 1, maxLength: 3 }),
-    notJoined: fc.record({ actor, operation: fc.string(), waited: fc.nat() })
+    notJoined: fc.record({ actor, operation: fc.string(), waited: fc.nat() }),
+    guestLeft: fc.record({ actor, guest: fc.string(), waited: fc.nat() })
   },
   { requiredKeys: [] }
 )

@@ -225,12 +225,22 @@ export const Stop = Schema.TaggedStruct("Stop", {
  * Something that an actor waits for that has been told to stop, and for how many milliseconds. `operation`: a handler of
  * `operation` in `actor`, which was interrupted and has not ended; `callee`: the end of `operation` in `actor`, which was
  * called and left; `finalizers`: those of `actor` itself; `start`: that a Layer is built; `fork`: a fiber of its nursery;
- * `word`: that `actor`, a child, says anything since it was told to stop; `exit`: that its process exits.
+ * `guest`: code in `actor` that is called `operation` and was asked to end; `word`: that `actor`, a child, says anything
+ * since it was told to stop; `exit`: that its process exits.
  */
 export const Wait = Schema.Struct({
   /** A path. */
   actor: Schema.String,
-  for: Schema.Literals(["operation", "callee", "finalizers", "start", "fork", "word", "exit"]),
+  for: Schema.Literals([
+    "operation",
+    "callee",
+    "finalizers",
+    "start",
+    "fork",
+    "guest",
+    "word",
+    "exit"
+  ]),
   operation: Schema.optional(Schema.String),
   millis: TimeLeft
 })

@@ -30,6 +30,15 @@ export class NotJoined extends Context.Service<
   { readonly actor: ActorRef; readonly operation: string; readonly waited: number }
 >()("furrow/NotJoined") {}
 
+/**
+ * Annotation of what a block failed with: code that is not Effect had not ended when the wait for it did, and was left
+ * behind in `actor`; `waited` is in milliseconds.
+ */
+export class GuestLeft extends Context.Service<
+  GuestLeft,
+  { readonly actor: ActorRef; readonly guest: string; readonly waited: number }
+>()("furrow/GuestLeft") {}
+
 /** The same Cause with one more station for every reason. */
 export const addHop = <E>(cause: Cause.Cause<E>, hop: Hop): Cause.Cause<E> =>
   Cause.fromReasons(
@@ -55,6 +64,9 @@ const Travelling = {
   hops: Schema.Array(Hop),
   notJoined: Schema.optional(
     Schema.Struct({ actor: ActorRef, operation: Schema.String, waited: Schema.Finite })
+  ),
+  guestLeft: Schema.optional(
+    Schema.Struct({ actor: ActorRef, guest: Schema.String, waited: Schema.Finite })
   )
 }
 
@@ -106,7 +118,12 @@ const make = <E extends Schema.Constraint>(error: E): Reasons<E> => {
   const write = (reason: Reason): Effect.Effect<ReasonType, never, E["EncodingServices"]> => {
     const annotations = Cause.reasonAnnotations(reason)
     const notJoined = Context.getOrUndefined(annotations, NotJoined)
-    const travelling = { hops: hopsOf(reason), ...(notJoined && { notJoined }) }
+    const guestLeft = Context.getOrUndefined(annotations, GuestLeft)
+    const travelling = {
+      hops: hopsOf(reason),
+      ...(notJoined && { notJoined }),
+      ...(guestLeft && { guestLeft })
+    }
     switch (reason._tag) {
       case "Fail":
         return Effect.match(fit("encode", reason.error, encode), {
@@ -193,6 +210,7 @@ const annotationsOf = (wire: ReasonType): Context.Context<never> => {
   let annotations: Context.Context<never> = Context.empty()
   if (wire.hops.length > 0) annotations = Context.add(annotations, Hops, wire.hops)
   if (wire.notJoined) annotations = Context.add(annotations, NotJoined, wire.notJoined)
+  if (wire.guestLeft) annotations = Context.add(annotations, GuestLeft, wire.guestLeft)
   if (wire._tag === "Interrupt" && wire.by !== undefined) {
     annotations = Context.add(annotations, InterruptedBy, wire.by)
   }

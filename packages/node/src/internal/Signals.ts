@@ -54,6 +54,9 @@ const ExceptionCode = 1
  */
 const OneAct = 100
 
+/** How long a program may take to end that may not be able to, by default, in milliseconds. */
+export const DefaultHurry = 6000
+
 /** How long the outputs of a program that was ended from outside may take to pass on the rest, in milliseconds. */
 const FlushTime = 2000
 
