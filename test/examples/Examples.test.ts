@@ -65,3 +65,9 @@ it("EX-1 examples/16-async-await prints what it says, without Effect in its main
   await check(file)
   expect(readFileSync(file, "utf8")).not.toMatch(/from "effect/)
 })
+
+it("EX-1 examples/14-shared-resource prints what it says", () =>
+  check("examples/14-shared-resource.ts"))
+
+it("EX-1 examples/17-foreign-program prints what it says", () =>
+  check("examples/17-foreign-program.ts"))

@@ -19,6 +19,7 @@ import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
 import nurseries from "../contract/Nurseries.suite.ts"
 import starting from "../contract/Starting.suite.ts"
+import sharing from "../contract/Sharing.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
 import tasks from "../contract/Tasks.suite.ts"
 import topics from "../contract/Topics.suite.ts"
@@ -45,7 +46,8 @@ for (const suite of [
   clusters,
   tasks,
   fanOut,
-  topics
+  topics,
+  sharing
 ])
   suite(testWorld)
 

@@ -788,6 +788,42 @@ export const cancel: Effect.Effect<void, never, Nursery> = Effect.flatMap(
 )
 
 /**
+ * Starts an actor as {@link spawn} does, for a scope: closing the scope stops it, and waits until it is gone.
+ *
+ * **Example** (A counter that a map of resources may hold)
+ *
+ * ```ts
+ * const counter = yield* Nursery.spawnScoped(Counter, { main, arguments: { from: 40 } })
+ * ```
+ */
+export const spawnScoped = <
+  Name extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  S = never
+>(
+  actor: Definition<Name, Ops, Args>,
+  ...[options]: SpawnParameters<Args, S>
+): Effect.Effect<
+  Portal<Ops>,
+  SpawnError,
+  Nursery | Spawner | Scope.Scope | Rpc.MiddlewareClient<Ops> | S
+> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.acquireRelease(
+      Effect.map(
+        bringUp(actor, options ?? {}, "daemon", restore),
+        ({ portal }) => portal as Portal<Ops>
+      ),
+      (portal) => portal.stop
+    )
+  ) as Effect.Effect<
+    Portal<Ops>,
+    SpawnError,
+    Nursery | Spawner | Scope.Scope | Rpc.MiddlewareClient<Ops> | S
+  >
+
+/**
  * A child as a Layer: gives the actor's `Portal` service, and stops the actor when the Layer's scope closes.
  *
  * **Example** (A program that needs a counter)
@@ -801,15 +837,8 @@ export const layer = <Name extends string, Ops extends Rpc.Any, Args extends Sch
   actor: Definition<Name, Ops, Args>,
   ...parameters: SpawnParameters<Args, S>
 ): Layer.Layer<PortalOf<Name>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
-  Layer.effect(
-    actor.Portal,
-    Effect.uninterruptibleMask((restore) =>
-      Effect.acquireRelease(
-        Effect.map(
-          bringUp(actor, parameters[0] ?? {}, "daemon", restore),
-          ({ portal }) => portal as Portal<Ops>
-        ),
-        (portal) => portal.stop
-      )
-    )
-  ) as Layer.Layer<PortalOf<Name>, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
+  Layer.effect(actor.Portal, spawnScoped(actor, ...parameters)) as Layer.Layer<
+    PortalOf<Name>,
+    SpawnError,
+    Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
+  >

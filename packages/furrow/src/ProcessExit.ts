@@ -56,3 +56,15 @@ export const describeExit = ({ code, death, signal }: ProcessExit): string => {
   const limit = death.limit === undefined ? "" : ` at its limit of ${death.limit} MiB`
   return `ran out of memory and ${how}: its heap was full${limit}, which the spawn option "memory" raises`
 }
+
+/**
+ * What it wrote last, below a sentence about its end. A runtime whose heap is full writes nothing but figures.
+ *
+ * @internal
+ */
+export const lastWords = (stderr: string | undefined, exit?: ProcessExit): string =>
+  stderr === undefined ||
+  stderr.trim() === "" ||
+  (exit?.death?._tag === "OutOfMemory" && exit.death.of === "heap")
+    ? ""
+    : `\nIts last words on stderr:\n${stderr.trimEnd()}`

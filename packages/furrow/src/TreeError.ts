@@ -8,7 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import { PortalError } from "./PortalError.ts"
-import { describeExit, ProcessExit } from "./ProcessExit.ts"
+import { describeExit, lastWords, ProcessExit } from "./ProcessExit.ts"
 import { Defect } from "./protocol/Defect.ts"
 import { ActorRef } from "./protocol/Identity.ts"
 import { Reasons } from "./protocol/Reasons.ts"
@@ -40,14 +40,6 @@ const causeInShort = (cause: Cause.Cause<unknown>): string => {
   const others = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ""
   return errors.length === 0 ? "it was interrupted" : inShort(Cause.squash(cause)) + others
 }
-
-/** What it wrote last, below a sentence about its end. A runtime whose heap is full writes nothing but figures. */
-const lastWords = (stderr: string | undefined, exit?: ProcessExit): string =>
-  stderr === undefined ||
-  stderr.trim() === "" ||
-  (exit?.death?._tag === "OutOfMemory" && exit.death.of === "heap")
-    ? ""
-    : `\nIts last words on stderr:\n${stderr.trimEnd()}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Whoever spawns

@@ -37,6 +37,7 @@ import {
 } from "./internal/Signals.ts"
 import type { Listen } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
+import * as ProgramGuardian from "./internal/ProgramGuardian.ts"
 import * as Thread from "./internal/Thread.ts"
 import * as ThreadPrograms from "./internal/ThreadPrograms.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
@@ -88,7 +89,9 @@ const threadLayer = (ports: Thread.Ports): Layer.Layer<Services> =>
   Layer.mergeAll(
     files,
     Layer.provide(ThreadPrograms.layer(ports.orders), processes),
-    NodeWorkerSpawner.layer
+    NodeWorkerSpawner.layer,
+    // Its spawner looks after whatever is started with it.
+    Layer.succeed(ProgramGuardian.Current, () => Effect.undefined)
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

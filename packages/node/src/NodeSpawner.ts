@@ -25,19 +25,20 @@ import { fileURLToPath } from "node:url"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as CompileCache from "./internal/CompileCache.ts"
 import * as Death from "./internal/Death.ts"
-import * as GroupLeader from "./internal/GroupLeader.ts"
 import * as Guardian from "./internal/Guardian.ts"
 import * as Here from "./internal/Here.ts"
 import * as MainModule from "./internal/MainModule.ts"
 import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as Prebuilt from "./internal/Prebuilt.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
+import * as ProgramGuardian from "./internal/ProgramGuardian.ts"
 import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
 import * as SparePool from "./internal/SparePool.ts"
 import * as SpareSetting from "./internal/SpareSetting.ts"
 import * as StartGate from "./internal/StartGate.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
+import * as WiredProcess from "./internal/WiredProcess.ts"
 
 export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
 export { awaitSpares, Spares } from "./internal/SpareSetting.ts"
@@ -73,9 +74,6 @@ export const Guard = Context.Reference<Guards>("furrow/NodeSpawner/Guard", {
 export const OrphanGrace = Context.Reference<Duration.Input>("furrow/NodeSpawner/OrphanGrace", {
   defaultValue: () => "1 second"
 })
-
-/** How long the rest of a dead process's output may take to arrive, in milliseconds. */
-const OutputTime = 200
 
 /**
  * How many turns of the event loop its last words may take where callers wait to be told why it died. They are in the
@@ -118,7 +116,7 @@ const programOf = (
   options: ProcessOptions,
   title: string,
   args: ReadonlyArray<string>
-): GroupLeader.Program => {
+): WiredProcess.Program => {
   const { cwd, execArgv, execPath, gid, memory, stderr, stdin, stdout, uid } = options
   const env = makeEnvironment(options)
   return {
@@ -204,7 +202,7 @@ const keepSpares = Effect.fnUntraced(function* (own: Own, terms: Terms) {
       const lack = Room.lackOfDescriptors()
       if (lack !== undefined) return yield* new SparePool.SpareMissing({ message: lack })
       const care = yield* careFor(own, terms)
-      return yield* GroupLeader.start(own.spawner, programOf({}, SpareTitle, [SpareMain]), care)
+      return yield* WiredProcess.start(own.spawner, programOf({}, SpareTitle, [SpareMain]), care)
     })
   )
   return true
@@ -215,7 +213,7 @@ const lead = Effect.fnUntraced(function* (
   own: Own,
   request: SpawnRequest,
   main: string
-): Effect.fn.Return<GroupLeader.GroupLeader, SpawnError, Scope.Scope> {
+): Effect.fn.Return<WiredProcess.WiredProcess, SpawnError, Scope.Scope> {
   const { actor, options, path } = request
   const cannotStart = (cause: Cause.Cause<PlatformError>) =>
     Effect.fail(toSpawnError(request, cause))
@@ -236,7 +234,7 @@ const lead = Effect.fnUntraced(function* (
       `Its "execPath" is no program that can be run: ${program.file}`
     )
   }
-  return yield* Effect.catchCause(GroupLeader.start(own.spawner, program, care), cannotStart)
+  return yield* Effect.catchCause(WiredProcess.start(own.spawner, program, care), cannotStart)
 })
 
 const spawn = Effect.fnUntraced(function* (
@@ -284,15 +282,7 @@ const spawn = Effect.fnUntraced(function* (
     Effect.forkDetach({ startImmediately: true, uninterruptible: true })
   )
 
-  yield* Scope.addFinalizer(
-    scope,
-    leader.gone(
-      Effect.suspend(() => {
-        for (const output of [stdout, stderr]) output.hurry()
-        return settle([...stdout.reading, ...stderr.reading], OutputTime)
-      })
-    )
-  )
+  yield* Scope.addFinalizer(scope, leader.gone(ChildOutput.rest([stdout, stderr])))
 
   return {
     socket,
@@ -307,7 +297,7 @@ const spawn = Effect.fnUntraced(function* (
     stdout: stdout.stream,
     stderr: stderr.stream,
     stderrTail: Effect.suspend(() =>
-      group.isRunning() ? Effect.void : settle(stderr.reading, OutputTime)
+      group.isRunning() ? Effect.void : settle(stderr.reading, ChildOutput.RestTime)
     ).pipe(Effect.map(() => stderr.tail()))
   }
 }, Effect.uninterruptible)
@@ -336,7 +326,13 @@ export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.eff
       }
     })
     return Context.make(Spawner, Spawner.of({ spawn: (request) => spawn(own, request) })).pipe(
-      Context.add(SpareSetting.Warm, warm)
+      Context.add(SpareSetting.Warm, warm),
+      Context.add(ProgramGuardian.Current, (path) =>
+        Effect.map(
+          Effect.flatMap(termsFor(path), (terms) => careFor(own, terms)),
+          ({ guardian }) => guardian
+        )
+      )
     )
   })
 )

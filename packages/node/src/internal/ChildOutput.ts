@@ -14,6 +14,7 @@ import type { Output } from "furrow/Spawner"
 import type { Writable } from "node:stream"
 import { Lines } from "./Lines.ts"
 import * as Outputs from "./Outputs.ts"
+import { settle, settleTurns } from "./Settle.ts"
 
 /** How many bytes of last words are kept. */
 const TailSize = 16_384
@@ -21,11 +22,17 @@ const TailSize = 16_384
 /** How many chunks wait for the user of a `pipe`. */
 const PipeCapacity = 16
 
+/** How long the rest of a dead child's output may take to arrive, in milliseconds. */
+export const RestTime = 200
+
+/** How many turns of a busy event loop it may take, however long they are. */
+const RestTurns = 20
+
 /** One output of a child. */
 export interface ChildOutput {
   /** What the child writes, in mode `pipe`; else empty. */
   readonly stream: Stream.Stream<Uint8Array>
-  /** The last it wrote, in the modes `lines` and `pipe`. */
+  /** The last it wrote, where it is read. */
   readonly tail: () => string
   /** Reads the output; ends when everybody who could write to it is gone. */
   readonly reading: ReadonlyArray<Fiber.Fiber<void>>
@@ -80,9 +87,12 @@ const nothing: ChildOutput = {
   hurry: () => {}
 }
 
-/** Reads one output of a child from now on, until the scope closes. `label` stands in front of each line. */
+/**
+ * Reads one output of a child from now on, until the scope closes. `label` stands in front of each line. In mode `keep`
+ * nobody sees it, and its last words are kept.
+ */
 export const make = Effect.fnUntraced(function* <E>(options: {
-  readonly mode: Output
+  readonly mode: Output | "keep"
   readonly source: Stream.Stream<Uint8Array, E>
   readonly target: Writable
   readonly label: string
@@ -90,6 +100,15 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   const { source, mode, target } = options
   if (mode === "inherit" || mode === "ignore") return nothing
   const tail = new Tail()
+
+  if (mode === "keep") {
+    const reading = yield* source.pipe(
+      Stream.runForEach((chunk) => Effect.sync(() => tail.push(chunk))),
+      Effect.ignore,
+      Effect.forkScoped({ startImmediately: true })
+    )
+    return { ...nothing, tail: () => tail.text(), reading: [reading] }
+  }
 
   const gate = new Gate()
 
@@ -143,3 +162,15 @@ export const make = Effect.fnUntraced(function* <E>(options: {
     hurry: () => gate.open()
   }
 })
+
+/** Reads what is left of the outputs of a child that is dead; others may hold them open, and are not waited for. */
+export const rest = (outputs: ReadonlyArray<ChildOutput>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const reading = outputs.flatMap((output) => output.reading)
+    for (const { hurry } of outputs) hurry()
+    return Effect.andThen(
+      settle(reading, RestTime),
+      // A loop that was busy finds the time over before it reads.
+      settleTurns(() => reading.every((fiber) => fiber.pollUnsafe() !== undefined), RestTurns)
+    )
+  })

@@ -1,8 +1,8 @@
 /**
- * One process that leads a group of its own: started behind its gate, watched over, with the wire on descriptor 3.
+ * One process that leads a group of its own: started behind its gate, and watched over.
  *
- * Answers for not one instruction of it being run before somebody watches over it, for what a process is given at its
- * start, and for a group of which nothing is left. What runs in it, and what is said over the wire, is not known here.
+ * Answers for not one instruction of it being run before somebody watches over it, and for a group of which nothing is
+ * left. What is started, an actor or a program that is not ours, is not known here.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,24 +11,18 @@ import type { PlatformError } from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessHandle, ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Scope from "effect/Scope"
-import type * as Socket from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
 import type { ProcessExit } from "furrow/ProcessExit"
 import { untilNobodyRuns } from "./GroupMembers.ts"
 import type { Guardian } from "./Guardian.ts"
 import { memoryKills } from "./MemoryKills.ts"
-import * as NodeFlags from "./NodeFlags.ts"
 import * as ProcessGroups from "./ProcessGroups.ts"
 import * as StartGate from "./StartGate.ts"
 import * as WireFd from "./WireFd.ts"
-import * as WirePipe from "./WirePipe.ts"
 
-/** What a process of Node is started with. */
-export interface Program {
+/** What a process is started with. */
+export interface Command {
   readonly file: string
-  /** Node's own flags, the title aside. */
-  readonly flags: ReadonlyArray<string>
-  readonly title: string
-  /** The main module, and what it is told. */
   readonly args: ReadonlyArray<string>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Defaults to this process's. */
@@ -41,17 +35,18 @@ export interface Program {
 /** Who ends the group if this process does not, and how patiently this one does. */
 export interface Care {
   readonly guardian: Guardian | undefined
+  /** Whether the guardian gives it no time to end by itself. Defaults to `false`. */
+  readonly atOnce?: boolean
   /** How long programs that are left in the group may take to end after SIGTERM, in milliseconds. */
   readonly groupGrace: number
 }
 
 /** A process, until nothing is left of its group. */
 export interface GroupLeader {
-  readonly program: Program
   readonly group: ProcessGroups.ProcessGroup
   readonly handle: ChildProcessHandle
-  /** The wire: this end dialled. */
-  readonly socket: Socket.Socket
+  /** Whether it waits for the word that opens its gate: the one who has the wire says it. */
+  readonly isGated: boolean
   /** Closed with {@link GroupLeader.gone}; what reads the outputs belongs to it as well. */
   readonly pipes: Scope.Closeable
   /** Waits until it is reaped. */
@@ -60,19 +55,14 @@ export interface GroupLeader {
   readonly diedOfMemory: () => boolean
   /** Gives it into the care of somebody else. */
   readonly entrust: (care: Care) => Effect.Effect<void, PlatformError>
-  /** Makes sure that nothing of its group is left. `last` is run before its pipes are closed. */
+  /** Waits until it is reaped, and makes sure that nothing of its group is left. */
+  readonly nobodyLeft: Effect.Effect<void>
+  /** The same, and lets go of it. `last` is run before its pipes are closed. */
   readonly gone: (last?: Effect.Effect<void>) => Effect.Effect<void>
 }
 
 /** How long a group may take to be gone after SIGKILL, in milliseconds. */
 const KilledTime = 1000
-
-/** All arguments that the program is started with. */
-export const argumentsOf = ({ args, flags, title }: Program): ReadonlyArray<string> => [
-  ...flags,
-  NodeFlags.titleFlag(title),
-  ...args
-]
 
 /** Waits until the process is reaped. The handle fails for one that was signalled, and names the signal in words only. */
 const awaitExit = (handle: ChildProcessHandle): Effect.Effect<ProcessExit> =>
@@ -84,18 +74,20 @@ const awaitExit = (handle: ChildProcessHandle): Effect.Effect<ProcessExit> =>
     }
   })
 
-/** Starts it. Must not be interrupted; if it fails, nothing is left. */
+/**
+ * Starts it. Must not be interrupted; if it fails, nothing is left. `wire`: descriptor 3 is both ends' own, and whoever
+ * takes this one opens the gate. Without, it is opened here, and the program has no such descriptor.
+ */
 export const start = Effect.fnUntraced(function* (
   spawner: ChildProcessSpawner["Service"],
-  program: Program,
-  first: Care
+  { args, cwd, env, file, stderr, stdin, stdout }: Command,
+  first: Care,
+  wire?: "wire"
 ): Effect.fn.Return<GroupLeader, PlatformError> {
   let care = first
-  const { cwd, env, file, stderr, stdin, stdout } = program
-  const args = argumentsOf(program)
-  const gated = care.guardian !== undefined && StartGate.passes(env)
+  const isGated = care.guardian !== undefined && StartGate.passes(env)
   const command = ChildProcess.make(
-    ...(gated ? StartGate.shut(file, args) : ([file, args] as const)),
+    ...(isGated ? StartGate.shut(file, args, wire) : ([file, args] as const)),
     {
       ...(cwd === undefined ? {} : { cwd }),
       env,
@@ -103,7 +95,7 @@ export const start = Effect.fnUntraced(function* (
       stdin,
       stdout,
       stderr,
-      additionalFds: { [`fd${WireFd.Fd}`]: { type: "duplex" } }
+      additionalFds: isGated || wire !== undefined ? { [`fd${WireFd.Fd}`]: { type: "duplex" } } : {}
     }
   )
 
@@ -135,19 +127,18 @@ export const start = Effect.fnUntraced(function* (
   )
   const nobodyLeft = Effect.andThen(endGroup, Fiber.await(watching))
   // What is not watched over does not run: if it waits behind the gate, it is ended there.
-  yield* (care.guardian?.watch(group.pid) ?? Effect.void).pipe(
+  yield* (care.guardian?.watch(group.pid, care.atOnce) ?? Effect.void).pipe(
     Effect.catchCause((cause) => Effect.andThen(nobodyLeft, Effect.failCause(cause)))
   )
-  const socket = yield* Scope.provide(
-    WirePipe.make(handle, WireFd.Fd, gated ? StartGate.Open : undefined),
-    pipes
-  )
+  // Only its ending closes the descriptor: who reads it sees the word, and then the end.
+  if (isGated && wire === undefined) {
+    yield* Effect.ignore(Stream.run(Stream.make(StartGate.Open), handle.getInputFd(WireFd.Fd)))
+  }
 
   return {
-    program,
     group,
     handle,
-    socket,
+    isGated,
     pipes,
     reaped,
     diedOfMemory,
@@ -155,11 +146,12 @@ export const start = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         const { guardian } = care
         if (next.guardian !== guardian) {
-          yield* next.guardian?.watch(group.pid) ?? Effect.void
+          yield* next.guardian?.watch(group.pid, next.atOnce) ?? Effect.void
           yield* guardian?.forget(group.pid) ?? Effect.void
         }
         care = next
       }),
+    nobodyLeft,
     gone: (last = Effect.void) =>
       nobodyLeft.pipe(Effect.andThen(last), Effect.andThen(Scope.close(pipes, Exit.void)))
   }

@@ -34,19 +34,25 @@ export const isPossible = (): boolean => {
 export const TurnTime = 100
 
 /**
- * Reads `+ group` and `- group` until the end of the file; then gives the groups that are left some turns to end by
- * themselves, forgetting each that is empty, and ends the others. `kill -KILL -N` is how all shells can say it: some know
+ * Reads `+ group`, `x group` and `- group` until the end of the file. Ends those of `x` at once; gives the others that are
+ * left some turns to end by themselves, forgetting each that is empty, and ends the rest. `kill -KILL -N` is how all shells can say it: some know
  * no `--`, some need it after `-s`. A shell that cannot sleep for less than a second does not wait.
  */
 const Script = `
 trap '' HUP INT QUIT TERM USR1 USR2 PIPE
 groups=' '
+now=' '
 while read -r word group; do
   case "$word$groups" in
     +*) groups="$groups$group " ;;
+    x*) now="$now$group " ;;
     -*" $group "*) groups="\${groups%% $group *} \${groups#* $group }" ;;
+    -*) case "$now" in
+      *" $group "*) now="\${now%% $group *} \${now#* $group }" ;;
+    esac ;;
   esac
 done
+for group in $now; do kill -KILL "-$group"; done
 turns=$1
 while [ "$groups" != ' ' ] && [ "$turns" -gt 0 ] && sleep 0.1; do
   turns=$((turns - 1))
@@ -71,8 +77,11 @@ const LongestPause = 10_000
 
 /** Watches over the process groups of this process's actors. */
 export interface Guardian {
-  /** Tells of a group; done when it will be ended, whatever becomes of this process from then on. */
-  readonly watch: (group: number) => Effect.Effect<void, PlatformError>
+  /**
+   * Tells of a group; done when it will be ended, whatever becomes of this process from then on. `atOnce`: without the
+   * time to end by itself.
+   */
+  readonly watch: (group: number, atOnce?: boolean) => Effect.Effect<void, PlatformError>
   /** The group is empty, and its number may be somebody else's from now on. */
   readonly forget: (group: number) => Effect.Effect<void>
 }
@@ -87,7 +96,7 @@ interface Post {
 }
 
 /** Whether the words have reached the shell's pipe, where they stay whatever happens. */
-const tell = (post: Post, word: "+" | "-", group: number): Effect.Effect<boolean> =>
+const tell = (post: Post, word: "+" | "x" | "-", group: number): Effect.Effect<boolean> =>
   Effect.isSuccess(post.outlet.write(Buffer.from(`${word} ${group}\n`)))
 
 /**
@@ -99,7 +108,8 @@ export const make = Effect.fnUntraced(function* (
   turns: number
 ): Effect.fn.Return<Guardian, PlatformError, Scope.Scope> {
   const scope = yield* Effect.scope
-  const groups = new Set<number>()
+  /** By which word each was told of. */
+  const groups = new Map<number, "+" | "x">()
   const inTurn = Semaphore.makeUnsafe(1)
   let post: Post | undefined
   let deaths = 0
@@ -129,7 +139,7 @@ export const make = Effect.fnUntraced(function* (
     )
     const kill = Effect.ignore(handle.kill({ killSignal: "SIGKILL" }))
     const own: Post = { pid: handle.pid, outlet, ended, kill }
-    for (const group of groups) yield* tell(own, "+", group)
+    for (const [group, word] of groups) yield* tell(own, word, group)
     yield* Effect.forkIn(Effect.andThen(Fiber.await(ended), replace(own)), scope)
     post = own
     return own
@@ -171,12 +181,13 @@ export const make = Effect.fnUntraced(function* (
   yield* Effect.uninterruptible(start)
 
   return {
-    watch: (group) =>
+    watch: (group, atOnce) =>
       Effect.gen(function* () {
-        const told = post !== undefined && (yield* tell(post, "+", group))
+        const word = atOnce === true ? "x" : "+"
+        const told = post !== undefined && (yield* tell(post, word, group))
         // Nobody reads it: it was killed, and its end is still to come.
-        if (!told) yield* tell(yield* start, "+", group)
-        groups.add(group)
+        if (!told) yield* tell(yield* start, word, group)
+        groups.set(group, word)
       }).pipe(Semaphore.withPermit(inTurn), Effect.uninterruptible),
     forget: (group) =>
       Effect.suspend(() => {

@@ -5,6 +5,8 @@
  * Where the lines go is `ChildOutput`'s.
  */
 
+import * as Stream from "effect/Stream"
+
 /** A line that with its name is longer than this many bytes is passed on in pieces. */
 export const LongestLine = 65_536
 
@@ -85,3 +87,18 @@ export class Lines {
     this.size = 0
   }
 }
+
+/** Whole lines as texts, without their ends. */
+const texts = (whole: Uint8Array): ReadonlyArray<string> =>
+  whole.length === 0 ? [] : Buffer.from(whole.subarray(0, -1)).toString().split("\n")
+
+/** An output line by line; a line that is too long comes in pieces. */
+export const ofStream = <E, R>(
+  bytes: Stream.Stream<Uint8Array, E, R>
+): Stream.Stream<string, E, R> =>
+  Stream.mapAccumArray(
+    bytes,
+    () => new Lines(""),
+    (lines, chunks) => [lines, texts(Buffer.concat(chunks.map((chunk) => lines.push(chunk))))],
+    { onHalt: (lines) => texts(lines.flush()) }
+  )

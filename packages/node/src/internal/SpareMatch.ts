@@ -5,10 +5,10 @@
  * be the same, all else is told. Telling it is `SparePool`'s.
  */
 import { resolve } from "node:path"
-import { argumentsOf } from "./GroupLeader.ts"
-import type { Program } from "./GroupLeader.ts"
 import * as NodeFlags from "./NodeFlags.ts"
 import type { Order } from "./SpareOrder.ts"
+import { argumentsOf } from "./WiredProcess.ts"
+import type { Program } from "./WiredProcess.ts"
 
 /** Variables that Node, its libraries and the system read when a process starts. */
 const ReadAtStart =

@@ -18,16 +18,17 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { Care, GroupLeader, Program } from "./GroupLeader.ts"
+import type { Care } from "./GroupLeader.ts"
 import * as ProcessGroups from "./ProcessGroups.ts"
 import { settle } from "./Settle.ts"
 import { orderFor } from "./SpareMatch.ts"
 import * as SpareOrder from "./SpareOrder.ts"
 import type { Setting } from "./SpareSetting.ts"
 import * as SpareWire from "./SpareWire.ts"
+import type { Program, WiredProcess } from "./WiredProcess.ts"
 
 /** Starts a spare. What the scope holds is needed until it is somebody else's, or gone. */
-type Start = Effect.Effect<GroupLeader, unknown, Scope.Scope>
+type Start = Effect.Effect<WiredProcess, unknown, Scope.Scope>
 
 /** The spares of one spawner. */
 export interface SparePool {
@@ -37,14 +38,14 @@ export interface SparePool {
    * The oldest that can become this program, and has, in this care: its end is somebody else's from now on. Nothing if
    * there is none. Must not be interrupted.
    */
-  readonly take: (wanted: Program, care: Care) => Effect.Effect<GroupLeader | undefined>
+  readonly take: (wanted: Program, care: Care) => Effect.Effect<WiredProcess | undefined>
   /** Waits until as many are ready as are kept. */
   readonly full: Effect.Effect<void>
 }
 
 /** A spare. */
 interface Spare {
-  readonly leader: GroupLeader
+  readonly leader: WiredProcess
   readonly wire: SpareWire.SpareWire
   /** Whether its end is not the pool's any more. */
   isTaken: boolean
@@ -68,7 +69,7 @@ const LastWordsTime = "200 millis"
 const Backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
 /** There is nothing in it yet that could be ended in order. */
-const end = (leader: GroupLeader): Effect.Effect<void> =>
+const end = (leader: WiredProcess): Effect.Effect<void> =>
   Effect.suspend(() => {
     ProcessGroups.kill(leader.group)
     return leader.gone()
@@ -78,7 +79,7 @@ const end = (leader: GroupLeader): Effect.Effect<void> =>
 export class SpareMissing extends Data.TaggedError("SpareMissing")<{ readonly message: string }> {}
 
 /** What it has said of its end, which nobody else reads; whoever holds its output open does not hold this up. */
-const lastWords = ({ handle }: GroupLeader): Effect.Effect<string> =>
+const lastWords = ({ handle }: WiredProcess): Effect.Effect<string> =>
   Stream.mkString(Stream.decodeText(handle.stderr)).pipe(
     Effect.timeout(LastWordsTime),
     Effect.orElseSucceed(() => "")

@@ -1,8 +1,8 @@
 /**
- * The gate in front of an actor's program: a shell that waits for a word on the wire, and then becomes the program.
+ * The gate in front of a program: a shell that waits for a word on descriptor 3, and then becomes the program.
  *
  * Answers for not one instruction of the program being run before its guardian knows of it; and for a program whose
- * parent has died by then, which never runs. What is said on the wire afterwards is untouched.
+ * parent has died by then, which never runs. What is said on an actor's wire afterwards is untouched.
  */
 import { accessSync, constants, statSync } from "node:fs"
 import { delimiter, join, resolve } from "node:path"
@@ -12,13 +12,23 @@ import { Fd } from "./WireFd.ts"
 /** The word that opens the gate. A shell reads it byte by byte, so what comes next is left to the program. */
 export const Open: Uint8Array = Buffer.from("\n")
 
-/** The program behind the gate: the process keeps its number, its descriptors and its arguments. */
+/**
+ * The program behind the gate: the process keeps its number, its descriptors and its arguments. Without the `wire`, the
+ * gate's own descriptor stays behind.
+ */
 export const shut = (
   file: string,
-  args: ReadonlyArray<string>
+  args: ReadonlyArray<string>,
+  wire: "wire" | undefined
 ): readonly [string, Array<string>] => [
   Shell,
-  ["-c", `read -r _ <&${Fd} && exec "$@"`, "furrow", file, ...args]
+  [
+    "-c",
+    `read -r _ <&${Fd} && exec "$@"${wire === undefined ? ` ${Fd}<&-` : ""}`,
+    "furrow",
+    file,
+    ...args
+  ]
 ]
 
 /**

@@ -1,0 +1,58 @@
+/**
+ * One process of Node with the wire on descriptor 3: an actor, or a spare that may become one.
+ *
+ * Answers for what such a process is given at its start. Watching over it, and its end, is `GroupLeader`'s; what runs in
+ * it, and what is said over the wire, is not known here.
+ */
+import * as Effect from "effect/Effect"
+import type { PlatformError } from "effect/PlatformError"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import * as GroupLeader from "./GroupLeader.ts"
+import * as NodeFlags from "./NodeFlags.ts"
+import * as StartGate from "./StartGate.ts"
+import * as WireFd from "./WireFd.ts"
+import * as WirePipe from "./WirePipe.ts"
+
+/** What a process of Node is started with. */
+export interface Program extends GroupLeader.Command {
+  /** Node's own flags, the title aside. */
+  readonly flags: ReadonlyArray<string>
+  readonly title: string
+  /** The main module, and what it is told. */
+  readonly args: ReadonlyArray<string>
+}
+
+/** A process, until nothing is left of its group. */
+export interface WiredProcess extends GroupLeader.GroupLeader {
+  readonly program: Program
+  /** The wire: this end dialled. */
+  readonly socket: Socket.Socket
+}
+
+/** All arguments that the program is started with. */
+export const argumentsOf = ({ args, flags, title }: Program): ReadonlyArray<string> => [
+  ...flags,
+  NodeFlags.titleFlag(title),
+  ...args
+]
+
+/** Starts it. Must not be interrupted; if it fails, nothing is left. */
+export const start = Effect.fnUntraced(function* (
+  spawner: ChildProcessSpawner["Service"],
+  program: Program,
+  care: GroupLeader.Care
+): Effect.fn.Return<WiredProcess, PlatformError> {
+  const leader = yield* GroupLeader.start(
+    spawner,
+    { ...program, args: argumentsOf(program) },
+    care,
+    "wire"
+  )
+  const socket = yield* Scope.provide(
+    WirePipe.make(leader.handle, WireFd.Fd, leader.isGated ? StartGate.Open : undefined),
+    leader.pipes
+  )
+  return { ...leader, program, socket }
+})
