@@ -190,6 +190,21 @@ describe("the source", () => {
       })
   )
 
+  it.effect("BC-1 is not asked again before whoever has just been given a value had its turn", () =>
+    Effect.gen(function* () {
+      const fan = yield* FanOut.make(Stream.fromIterable(upTo(100)), { capacity: 1 })
+      const [atOnce, giving] = yield* Effect.all([fan.subscribe(), fan.subscribe()])
+      const seen = yield* Effect.all(
+        [
+          Stream.runCollect(atOnce.stream),
+          Stream.runCollect(Stream.tap(giving.stream, () => Effect.yieldNow))
+        ],
+        { concurrency: "unbounded" }
+      )
+      expect(seen).toStrictEqual([upTo(100), upTo(100)])
+    })
+  )
+
   it.effect("is not run before a value is needed, and not asked for more than is needed", () =>
     Effect.gen(function* () {
       let opened = 0
@@ -518,7 +533,7 @@ const behave = Effect.fnUntraced(function* (
 it.effect(
   "each value is taken or told as missed, and all come to the end, whatever the others do",
   () =>
-    Effect.forEach(upTo(300), (seed) =>
+    Effect.forEach(upTo(150), (seed) =>
       Effect.gen(function* () {
         const dice = new Dice(seed)
         const count = dice.below(60)

@@ -247,8 +247,8 @@ class Cursor<A, E> implements Subscription<A, E | Closed | Lagged> {
   close(): void {
     this.closed = true
     this.ring.cursors.delete(this)
+    // Those that look again ask for the next value again, which may have waited for this one.
     this.ring.wake()
-    this.ring.poke()
   }
 
   /** What there is for it: a value, a failure, the end; nothing if it has to wait. */
