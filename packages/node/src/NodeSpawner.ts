@@ -180,11 +180,11 @@ const termsFor = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Te
   }
 })
 
-const careFor = Effect.fnUntraced(function* ({ guardians }: Own, terms: Terms) {
-  const guardian =
-    terms.guard === "guardian"
-      ? yield* RcMap.get(guardians, Math.floor(terms.grace / Guardian.TurnTime))
-      : undefined
+const guardianFor = ({ guardians }: Own, { grace }: Terms) =>
+  RcMap.get(guardians, Math.floor(grace / Guardian.TurnTime))
+
+const careFor = Effect.fnUntraced(function* (own: Own, terms: Terms) {
+  const guardian = terms.guard === "guardian" ? yield* guardianFor(own, terms) : undefined
   return { guardian, groupGrace: terms.groupGrace }
 })
 
@@ -328,10 +328,10 @@ export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.eff
     return Context.make(Spawner, Spawner.of({ spawn: (request) => spawn(own, request) })).pipe(
       Context.add(SpareSetting.Warm, warm),
       Context.add(ProgramGuardian.Current, (path) =>
-        Effect.map(
-          Effect.flatMap(termsFor(path), (terms) => careFor(own, terms)),
-          ({ guardian }) => guardian
-        )
+        // Programs have no watchdog.
+        Guardian.isPossible()
+          ? Effect.flatMap(termsFor(path), (terms) => guardianFor(own, terms))
+          : Effect.undefined
       )
     )
   })

@@ -11,22 +11,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as CommandLine from "effect/process/CommandLine"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Ladder from "furrow/Ladder"
 import * as Life from "furrow/Life"
 import { describeExit, lastWords, ProcessExit } from "furrow/ProcessExit"
-import * as Waits from "furrow/Waits"
 import { basename } from "node:path"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as GroupLeader from "./internal/GroupLeader.ts"
 import * as Lines from "./internal/Lines.ts"
-import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as ProgramGuardian from "./internal/ProgramGuardian.ts"
+import * as ProgramLadder from "./internal/ProgramLadder.ts"
 import * as Room from "./internal/Room.ts"
 import { settle } from "./internal/Settle.ts"
 import * as StartGate from "./internal/StartGate.ts"
@@ -166,43 +163,6 @@ const lead = Effect.fnUntraced(function* (
   )
 })
 
-/** Ends it: asks the group, waits as long as there is time, ends it by force; waits until nobody is left. */
-const climb = Effect.fnUntraced(function* (
-  { group, nobodyLeft, reaped }: GroupLeader.GroupLeader,
-  path: string,
-  patience: number,
-  beforeKill: () => void
-) {
-  const life = yield* Life.CurrentLife
-  const graces = life === undefined ? [] : yield* Life.gracesOf(life)
-  const begun = yield* Life.now
-  const ladder = Effect.gen(function* () {
-    if (group.isRunning()) {
-      const hasEnded = yield* Life.waitFor(
-        reaped,
-        graces,
-        // It has one stage, which may take what the first of an actor's may.
-        (left) => Ladder.stageOf("asked", { asked: patience, terminated: 0 }, left, 1),
-        (_, again) =>
-          again ? Effect.void : Effect.sync(() => ProcessGroups.signal(group, "SIGTERM"))
-      )
-      if (!hasEnded) {
-        yield* Effect.logWarning(
-          `The program "${path}" (pid ${group.pid}) has not ended ${Waits.seconds((yield* Life.now) - begun)} after SIGTERM. It gets SIGKILL.`
-        ).pipe(Effect.provideService(Logger.LogToStderr, true))
-        beforeKill()
-        ProcessGroups.signal(group, "SIGKILL")
-      }
-    }
-    yield* nobodyLeft
-  })
-  yield* life === undefined
-    ? ladder
-    : Life.telling(life, (time) =>
-        Waits.same(1, { actor: path, for: "exit", millis: time - begun })
-      )(ladder)
-})
-
 /**
  * Starts a program, for a scope: when that closes, the program and whoever it has started in its group are ended
  * (SIGTERM, a wait, SIGKILL) and gone. What it leaves behind in its group when it ends by itself is ended, too. So is all
@@ -259,7 +219,7 @@ export const start = <E = never, R = never>(
     const err = yield* output("stderr", errors === "silent" ? "keep" : errors)
 
     let killed = false
-    const ladder = climb(leader, path, patience, () => (killed = true))
+    const ladder = ProgramLadder.climb(leader, path, patience, () => (killed = true))
     const stopping = yield* Effect.cached(
       Effect.forkDetach(ladder, { startImmediately: true, uninterruptible: true })
     )

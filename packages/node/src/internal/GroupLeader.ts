@@ -55,7 +55,7 @@ export interface GroupLeader {
   readonly diedOfMemory: () => boolean
   /** Gives it into the care of somebody else. */
   readonly entrust: (care: Care) => Effect.Effect<void, PlatformError>
-  /** Waits until it is reaped, and makes sure that nothing of its group is left. */
+  /** Ends it, if it still runs, and makes sure that nothing of its group is left. */
   readonly nobodyLeft: Effect.Effect<void>
   /** The same, and lets go of it. `last` is run before its pipes are closed. */
   readonly gone: (last?: Effect.Effect<void>) => Effect.Effect<void>
@@ -130,7 +130,6 @@ export const start = Effect.fnUntraced(function* (
   yield* (care.guardian?.watch(group.pid, care.atOnce) ?? Effect.void).pipe(
     Effect.catchCause((cause) => Effect.andThen(nobodyLeft, Effect.failCause(cause)))
   )
-  // Only its ending closes the descriptor: who reads it sees the word, and then the end.
   if (isGated && wire === undefined) {
     yield* Effect.ignore(Stream.run(Stream.make(StartGate.Open), handle.getInputFd(WireFd.Fd)))
   }
