@@ -10,7 +10,7 @@ import { Argument, CliConfig, Command, Flag, GlobalFlag } from "effect/cli"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { Collection } from "./collection.ts"
-import { makeCrew, work } from "./crew.ts"
+import { makeCrew, restartsOf, work } from "./crew.ts"
 import { print } from "./print.ts"
 import { withProgress } from "./progress.ts"
 import { report, toJson } from "./report.ts"
@@ -33,17 +33,21 @@ const command = Command.make(
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
       Flag.withDefault(availableParallelism())
     ),
+    killSome: Flag.Boolean("kill-some").pipe(
+      Flag.withDescription("Shoot workers at random, and replace them: the result stays the same"),
+      Flag.withDefault(false)
+    ),
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("Print the result as one JSON document"),
       Flag.withDefault(false)
     )
   },
-  Effect.fn("demo")(function* ({ json, path, workers }) {
+  Effect.fn("demo")(function* ({ json, killSome, path, workers }) {
     const target = yield* resolve(path)
     const start = yield* Clock.currentTimeMillis
     const collection = new Collection()
     const crew = makeCrew(workers)
-    yield* work(crew, target, collection).pipe(
+    yield* work(crew, target, collection, { killSome }).pipe(
       (working) => withProgress(working, crew, collection),
       Effect.onExit(
         Effect.fn("tell")(function* (exit) {
@@ -53,6 +57,7 @@ const command = Command.make(
             root,
             partial: Exit.isFailure(exit),
             workers,
+            ...(killSome ? { restarts: restartsOf(crew) } : {}),
             seconds
           })
           yield* print(json ? toJson(result) : toText(result))

@@ -24,7 +24,7 @@ export const withProgress = Effect.fn("withProgress")(function* <A, E, R>(
   /** Nobody reading along is no reason to stop. */
   const write = (text: string) => Effect.ignore(Stream.run(Stream.make(text), stdio.stderr()))
   const done = Effect.map(Clock.currentTimeMillis, (now) => {
-    const rate = size((collection.totals.bytes / Math.max(1, now - start)) * 1000)
+    const rate = size(Math.round((collection.totals.bytes / Math.max(1, now - start)) * 1000))
     return `${count(collection.totals.files)} of ${count(crew.found)}${crew.foundAll ? "" : "+"} files, ${size(collection.totals.bytes)}, ${rate}/s`
   })
 

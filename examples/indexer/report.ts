@@ -42,6 +42,8 @@ export const Report = Schema.Struct({
   /** Whether the program was ended before it had seen everything. */
   partial: Schema.Boolean,
   workers: Schema.Int,
+  /** How often one was killed and replaced; only if they were shot at. */
+  restarts: Schema.optional(Schema.Int),
   seconds: Schema.Finite,
   bytesPerSecond: Schema.Finite,
   totals: Schema.Struct({
@@ -75,7 +77,7 @@ export const toJson = (report: Report): string =>
 /** Reports what has been collected. */
 export const report = (
   collection: Collection,
-  run: Pick<Report, "root" | "partial" | "workers" | "seconds">
+  run: Pick<Report, "root" | "partial" | "workers" | "restarts" | "seconds">
 ): Report => ({
   ...run,
   bytesPerSecond: run.seconds > 0 ? Math.round(collection.totals.bytes / run.seconds) : 0,

@@ -46,10 +46,19 @@ const align = (
   )
 }
 
-const heading = ({ bytesPerSecond, partial, root, seconds, totals, workers }: Report): string =>
+const heading = ({
+  bytesPerSecond,
+  partial,
+  restarts,
+  root,
+  seconds,
+  totals,
+  workers
+}: Report): string =>
   section(partial ? `${printable(root)} (partial: ended before all was seen)` : printable(root), [
     `${counted(totals.files, "file")} (${count(totals.binaries)} binary), ${size(totals.bytes)}, ${counted(totals.lines, "line")} of text`,
-    `${seconds.toFixed(1)} s with ${counted(workers, "worker")}: ${size(bytesPerSecond)}/s`
+    `${seconds.toFixed(1)} s with ${counted(workers, "worker")}: ${size(bytesPerSecond)}/s`,
+    ...(restarts === undefined ? [] : [`${counted(restarts, "restart")} after SIGKILL`])
   ])
 
 const extensions = (report: Report): ReadonlyArray<string> => {

@@ -222,8 +222,8 @@ const run = (args: ReadonlyArray<string>, options?: { readonly shell: string }) 
 
 /** A report without what differs from run to run. */
 const facts = (json: string) => {
-  const { bytesPerSecond: _, seconds: __, workers, ...result } = decode(json)
-  return { workers, result }
+  const { bytesPerSecond: _, restarts, seconds: __, workers, ...result } = decode(json)
+  return { workers, restarts, result }
 }
 
 describe("the indexer", () => {
@@ -232,11 +232,35 @@ describe("the indexer", () => {
       Effect.gen(function* () {
         const ended = yield* run([tree, "--json", "--workers", String(workers)])
         expect(ended.code).toBe(0)
-        expect(facts(ended.stdout)).toEqual({ workers, result: expected })
+        expect(facts(ended.stdout)).toEqual({ workers, restarts: undefined, result: expected })
         expect(ended.stderr).toMatch(OnlyProgress)
       })
     )
   }
+
+  for (const workers of [1, 3]) {
+    it.live(
+      `with --kill-some and --workers ${workers} finds the same, though ten and more workers are killed`,
+      () =>
+        Effect.gen(function* () {
+          const ended = yield* run([tree, "--json", "--kill-some", "--workers", String(workers)])
+          expect(ended.code).toBe(0)
+          const { restarts, result } = facts(ended.stdout)
+          expect(result).toEqual(expected)
+          expect(restarts).toBeGreaterThanOrEqual(10)
+          expect(ended.stderr).toMatch(OnlyProgress)
+        }),
+      120_000
+    )
+  }
+
+  it.live("with --kill-some says in the table how often workers were replaced", () =>
+    Effect.gen(function* () {
+      const { code, stdout } = yield* run([join(tree, "many"), "--kill-some"])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^ {2}[1-9]\d* restarts? after SIGKILL$/m)
+    })
+  )
 
   it.live("prints a table, names what it could not read, and steers no terminal", () =>
     Effect.gen(function* () {
