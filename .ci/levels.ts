@@ -21,6 +21,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "PortalError.ts",
       "ProcessExit.ts",
       "RestartIntensity.ts",
+      "RestartPlan.ts",
       "TreeError.ts",
       "Waits.ts"
     ]
@@ -77,7 +78,16 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "TopicsFeed.ts"
     ]
   },
-  { name: "program", files: ["ActorProgram.ts", "Supervisor.ts"] },
+  {
+    name: "program",
+    files: [
+      "ActorProgram.ts",
+      "SupervisedChild.ts",
+      "SupervisedPortal.ts",
+      "Supervision.ts",
+      "Supervisor.ts"
+    ]
+  },
   { name: "surface", files: ["index.ts", "testing/*"] }
 ]
 

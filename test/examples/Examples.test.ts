@@ -71,3 +71,5 @@ it("EX-1 examples/14-shared-resource prints what it says", () =>
 
 it("EX-1 examples/17-foreign-program prints what it says", () =>
   check("examples/17-foreign-program.ts"))
+
+it("EX-1 examples/10-supervisor prints what it says", () => check("examples/10-supervisor/main.ts"))

@@ -167,6 +167,35 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
     }),
     `A fiber started with Nursery.fork failed: no paper (and 1 more).`
   ],
+  // --- whoever owns a supervisor -------------------------------------------------------------------------------------
+  [
+    new T.RestartIntensityExceeded({
+      child: "counter",
+      limit: "intensity",
+      restarts: 3,
+      within: 5000,
+      cause: Cause.fail(crash({ exit: { signal: "SIGKILL" } }))
+    }),
+    `The supervisor gave up after 3 restarts within 5000 ms, which is as many as it allows. The last to end was "counter": The actor "root/shop" crashed: its process was ended by SIGKILL.`
+  ],
+  [
+    new T.RestartIntensityExceeded({
+      child: "counter",
+      limit: "budget",
+      restarts: 1,
+      cause: Cause.fail(crash({ exit: { code: 3 } }))
+    }),
+    `The supervisor gave up after 1 restart in all, which is its budget. The last to end was "counter": The actor "root/shop" crashed: its process exited with code 3.`
+  ],
+  [
+    new T.RestartIntensityExceeded({
+      child: "counter",
+      limit: "backoff",
+      restarts: 2,
+      cause: Cause.fail(spawn(new T.NurseryClosed()))
+    }),
+    `The supervisor gave up after 2 restarts in all, where its backoff ends. The last to end was "counter": The actor "root/counter" was not started: its nursery has ended or is ending. Spawn it while the body of its block runs.`
+  ],
   // --- bugs ----------------------------------------------------------------------------------------------------------
   [
     new EncodeError({ operation: "Counter.Increment", lane: "payload", issue: "no number" }),

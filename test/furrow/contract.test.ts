@@ -23,6 +23,7 @@ import sharing from "../contract/Sharing.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
 import tasks from "../contract/Tasks.suite.ts"
 import topics from "../contract/Topics.suite.ts"
+import supervisors from "../contract/Supervisors.suite.ts"
 import worlds from "../contract/Worlds.suite.ts"
 import { testWorld } from "../contract/World.ts"
 
@@ -47,7 +48,8 @@ for (const suite of [
   tasks,
   fanOut,
   topics,
-  sharing
+  sharing,
+  supervisors
 ])
   suite(testWorld)
 

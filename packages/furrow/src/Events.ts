@@ -13,7 +13,7 @@ import type { Guard } from "./Guard.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import type { Difference } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
-import type { CrashCause, LadderStage } from "./TreeError.ts"
+import type { Crash, CrashCause, LadderStage, RestartIntensityExceeded } from "./TreeError.ts"
 import type { Waits } from "./Waits.ts"
 
 /** Something that happened to an actor of this process, or to one of its children. */
@@ -44,6 +44,26 @@ export type Event =
     }
   /** A child is gone that had not been asked to end, or that failed while it did. */
   | { readonly _tag: "Crashed"; readonly actor: ActorRef; readonly cause: CrashCause }
+  /**
+   * A supervisor will start a child again, `wait` milliseconds from now: `child` is what it calls it, `actor` the path of
+   * its lives, `cause` what ended the last of them or kept it from coming up, and `restarts` how many restarts there are
+   * within the window, this one included.
+   */
+  | {
+      readonly _tag: "Restarting"
+      readonly child: string
+      readonly actor: string
+      readonly cause: Crash
+      readonly restarts: number
+      readonly wait: number
+    }
+  /** A supervisor will start no child again: it ends them all, and then with this error. */
+  | {
+      readonly _tag: "GaveUp"
+      readonly child: string
+      readonly actor: string
+      readonly error: RestartIntensityExceeded
+    }
   /** A child knows operations in another shape than this process does. */
   | {
       readonly _tag: "ContractDiffers"

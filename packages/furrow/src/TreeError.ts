@@ -77,11 +77,11 @@ export class StartTimeout extends Schema.TaggedClass<StartTimeout>()("StartTimeo
 /** The nursery's block has ended, or is ending: nothing can be spawned in it any more. */
 export class NurseryClosed extends Schema.TaggedClass<NurseryClosed>()("NurseryClosed", {}) {}
 
-/** The nursery, or the operating system, has no room for one more. */
+/** The nursery, the supervisor, or the operating system has no room for one more. */
 export class LimitReached extends Schema.TaggedClass<LimitReached>()("LimitReached", {
   detail: Schema.String,
-  /** The limit of the nursery that was reached, and its value; absent if it is the system's. */
-  limit: Schema.optional(Schema.Literals(["actors", "spawnsPerSecond"])),
+  /** The limit of the nursery, or of the supervisor, that was reached, and its value; absent if it is the system's. */
+  limit: Schema.optional(Schema.Literals(["actors", "spawnsPerSecond", "maxChildren"])),
   most: Schema.optional(Schema.Int)
 }) {}
 
@@ -204,27 +204,40 @@ export class ForkFailed extends Schema.TaggedError<ForkFailed>()("ForkFailed", {
 }
 
 /**
- * A supervised child had to be restarted more often than its supervisor allows, and everything that was supervised with
- * it has been ended. `cause` is what ended it last.
+ * A supervised child has crashed once more than its supervisor allows, and everything that was supervised with it has
+ * been ended. `cause` is what ended it last.
  */
 export class RestartIntensityExceeded extends Schema.TaggedError<RestartIntensityExceeded>()(
   "RestartIntensityExceeded",
   {
     /** The child's name with its supervisor. */
     child: Schema.String,
-    /** How many restarts there had been, over all children of the supervisor. */
+    /**
+     * What allows no further restart: the `intensity`, which is `maxRestarts` within a window; the `budget` for all
+     * time; or the `backoff`, a schedule that has ended.
+     */
+    limit: Schema.Literals(["intensity", "budget", "backoff"]),
+    /** How many restarts there had been, over all children of the supervisor; within the window, if it was the intensity. */
     restarts: Schema.Int,
-    /** The window in which they were, in milliseconds; absent if it was the budget for all time that is used up. */
+    /** The window in milliseconds, if it was the intensity. */
     within: Schema.optional(Schema.Finite),
     cause: AnyCause
   }
 ) {
   override get message() {
-    const window =
-      this.within === undefined ? "in all, which is its budget" : `within ${this.within} ms`
-    return `The supervisor gave up: ${this.restarts} restarts ${window}. The last to end was "${this.child}": ${causeInShort(this.cause)}.`
+    const { child, limit, restarts } = this
+    const so =
+      limit === "intensity"
+        ? `within ${this.within} ms, which is as many as it allows`
+        : limit === "budget"
+          ? "in all, which is its budget"
+          : "in all, where its backoff ends"
+    return `The supervisor gave up after ${restarts} restart${restarts === 1 ? "" : "s"} ${so}. The last to end was "${child}": ${causeInShort(this.cause)}.`
   }
 }
+
+/** What ends a supervised child: a crash, a start that failed, or a supervisor below that gave up. */
+export type Crash = ActorCrashed | SpawnError | RestartIntensityExceeded
 
 /** The machinery's own errors say what they are in their first words. */
 const isOurs = (error: unknown): boolean =>

@@ -57,8 +57,14 @@ export interface LaunchOptions extends LifeOptions, ProcessOptions {
 /** A child that is ready, until it is gone. */
 export interface Launched extends Child {
   readonly ref: ActorRef
-  /** Its owner's `stop`, walking the ladder: what it failed with while it ended. */
+  /** As for any child; gives what it failed with while it ended. */
+  readonly stop: (by: ActorRef, several?: number) => Effect.Effect<CrashCause | undefined>
+  /** Its owner's `stop`. */
   readonly finish: Effect.Effect<CrashCause | undefined>
+  /** Whether nobody is there any more who would answer: it was asked to end, or its end is known by now. */
+  readonly isEnding: () => boolean
+  /** Whether its end, if it comes, is one that was asked for. */
+  readonly wasAsked: () => boolean
   /** The door to it; its client has the methods of the definition it was launched from. */
   readonly portal: Portal<never>
 }
@@ -527,6 +533,8 @@ const watch = (
       ),
       stop: stopBy,
       finish: stopBy(refOf(life)),
+      isEnding: () => asked || session.isOver || Deferred.isDoneUnsafe(exitKnown),
+      wasAsked: () => asked,
       portal: {
         client,
         actor: ref,

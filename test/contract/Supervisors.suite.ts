@@ -1,0 +1,1301 @@
+/**
+ * Supervisors: children that are started again when they crash. Fault F20, the strategies, what a supervised portal meets,
+ * children added at run time, supervisors below supervisors; and that no crash is lost, whatever else happens meanwhile.
+ */
+import { assert, describe, expect } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Actor from "furrow/Actor"
+import * as ChildSpec from "furrow/ChildSpec"
+import * as Deadline from "furrow/Deadline"
+import * as Nursery from "furrow/Nursery"
+import { Cancelled, DeadlineExceeded, Disconnected, PortalError } from "furrow/PortalError"
+import type { Spawner } from "furrow/Spawner"
+import * as Supervisor from "furrow/Supervisor"
+import { TestWorld } from "furrow/testing"
+import {
+  ActorCrashed,
+  ForkFailed,
+  LimitReached,
+  RestartIntensityExceeded,
+  SpawnError
+} from "furrow/TreeError"
+import { Keeper, Kept } from "./fixtures/Kept.ts"
+import type { Lives } from "./fixtures/Kept.ts"
+import * as Observer from "./Observer.ts"
+import { events, only, reasonsOf } from "./Watching.ts"
+import type { Watch } from "./Watching.ts"
+import { patience } from "./World.ts"
+import type { World } from "./World.ts"
+
+type KeptOperations = Actor.OperationsOf<typeof Kept>
+type KeptPortal = Supervisor.SupervisedPortal<KeptOperations>
+
+/** Restarts without a bound, a moment after each crash. */
+const freely = {
+  intensity: { maxRestarts: Infinity },
+  backoff: Schedule.spaced("10 millis")
+} as const
+
+export default (world: World): void => {
+  const { can, crash, elapse, isGone, it, main, name, needing } = world
+
+  /** What every test has: somebody to be told, everything that happens, and children that tell. */
+  interface Given {
+    readonly seen: Watch
+    readonly lines: () => ReadonlyArray<string>
+    /** Waits until so many lives of this name have come. */
+    readonly come: (name: string, times: number) => Effect.Effect<void>
+    readonly kept: (
+      lives?: Lives,
+      keeping?: ChildSpec.Keeping
+    ) => ChildSpec.ChildSpec<KeptOperations>
+    readonly file: string
+  }
+
+  /** A test, after which nobody who was ever ready is there. */
+  const test = (
+    title: string,
+    body: (
+      given: Given
+    ) => Effect.Effect<unknown, unknown, Spawner | TestWorld.TestWorld | Scope.Scope>,
+    testing = it
+  ) =>
+    testing(title, () =>
+      Effect.gen(function* () {
+        const seen = yield* events
+        const { file, lines } = yield* Observer.make(world)
+        yield* body({
+          seen,
+          file,
+          lines,
+          come: (name, times) =>
+            until(
+              `${times} lives of ${name}`,
+              () => lines().filter((line) => line === `${name} comes`).length === times
+            ),
+          kept: (lives = {}, keeping = {}) =>
+            ChildSpec.make(Kept, { ...main, ...keeping, arguments: { ...lives, file } })
+        })
+        for (const door of seen.of("Started")) {
+          assert(yield* isGone(door), `${door.actor.path} is still there`)
+        }
+      })
+    )
+
+  /** Waits until something holds; in a world where the test owns the time, that goes on in small steps. */
+  const until = (what: string, holds: () => boolean): Effect.Effect<void> => {
+    const end = performance.now() + patience(2000)
+    const look: Effect.Effect<void> = Effect.suspend(() => {
+      if (holds()) return Effect.void
+      if (performance.now() > end) return Effect.die(new Error(`it never came to this: ${what}`))
+      return Effect.andThen(can.time ? elapse("5 millis") : Effect.sleep("5 millis"), look)
+    })
+    return look
+  }
+
+  /** Waits for the life of this number. */
+  const life = ({ client }: KeptPortal, which: number) => {
+    let now: number | undefined
+    const ask = Effect.map(Effect.exit(client.Which()), (exit) => {
+      now = Exit.isSuccess(exit) ? exit.value : undefined
+    })
+    const look: Effect.Effect<void> = Effect.andThen(ask, () =>
+      now === which
+        ? Effect.void
+        : Effect.andThen(can.time ? elapse("5 millis") : Effect.sleep("5 millis"), look)
+    )
+    return look
+  }
+
+  const kill = (portal: KeptPortal) => Effect.flatMap(portal.current, (door) => crash(door))
+
+  /** Lets a child end normally: its process exits with code 0. */
+  const finish = (portal: KeptPortal) =>
+    can.exits
+      ? Effect.exit(portal.client.Leave(0))
+      : Effect.flatMap(portal.current, (door) => TestWorld.crash(door, { code: 0 }))
+
+  /** The reason of the one error that the machinery has told. */
+  const reasonOf = (exit: Exit.Exit<unknown, unknown>) => {
+    const error = only(exit)
+    assert(error instanceof PortalError, String(error))
+    return error.reason
+  }
+
+  const stateOf = (supervisor: Supervisor.Supervisor<Supervisor.Children>) =>
+    Effect.map(supervisor.list, (list) => list.map(({ name, state }) => `${name} ${state}`))
+
+  /** Waits until the children are in these states. */
+  const states = (
+    supervisor: { readonly list: Effect.Effect<ReadonlyArray<Supervisor.ChildState>> },
+    wanted: ReadonlyArray<string>
+  ) => {
+    const look: Effect.Effect<void> = Effect.flatMap(supervisor.list, (list) => {
+      const now = list.map(({ name, state }) => `${name} ${state}`)
+      return JSON.stringify(now) === JSON.stringify(wanted)
+        ? Effect.void
+        : Effect.andThen(can.time ? elapse("5 millis") : Effect.sleep("5 millis"), look)
+    })
+    return look
+  }
+
+  describe(`a supervisor (${name})`, () => {
+    test("children are started in the order they are written in, and stopped in reverse", ({
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        const value = yield* Supervisor.run(
+          { children: { zoe: kept(), adam: kept(), mia: kept() } },
+          (supervisor) =>
+            Effect.gen(function* () {
+              expect(lines()).toEqual(["zoe comes", "adam comes", "mia comes"])
+              expect(yield* supervisor.portal("adam").client.Which()).toBe(1)
+              return yield* stateOf(supervisor)
+            })
+        )
+        expect(value).toEqual(["zoe up", "adam up", "mia up"])
+        expect(lines().slice(3)).toEqual(["mia goes", "adam goes", "zoe goes"])
+      }))
+
+    test("a child that is killed is started again, and a call in flight is told so", ({
+      kept,
+      seen
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept(), two: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const one = supervisor.portal("one")
+          const before = yield* one.current
+          const hanging = yield* Effect.forkChild(one.client.Hang())
+          yield* one.client.Which()
+          yield* crash(before)
+          const reason = reasonOf(yield* Fiber.await(hanging))
+          assert(reason instanceof Disconnected)
+          expect(reason.crash).toMatchObject({ signal: "SIGKILL" })
+          yield* life(one, 2)
+          const after = yield* one.current
+          expect(after.actor.path).toBe("root/one")
+          expect(after.actor.incarnation).not.toBe(before.actor.incarnation)
+          expect(yield* supervisor.portal("two").client.Which(), "its sibling lives on").toBe(1)
+          const [restarting, ...others] = seen.of("Restarting")
+          expect(others).toEqual([])
+          expect(restarting).toMatchObject({
+            child: "one",
+            actor: "root/one",
+            restarts: 1,
+            wait: 10
+          })
+          assert(restarting!.cause instanceof ActorCrashed)
+          expect(restarting!.cause.cause.exit).toMatchObject({ signal: "SIGKILL" })
+          const list = yield* supervisor.list
+          expect(list).toMatchObject([
+            { name: "one", state: "up", actor: after.actor, restarts: 1 },
+            { name: "two", state: "up", restarts: 0 }
+          ])
+        })
+      ))
+
+    test("F20 a child that dies at once is given up after as many restarts as are allowed", ({
+      kept,
+      lines,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        let interrupted = false
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { well: kept(), loop: kept({ lives: ["brief"] }) },
+              intensity: { maxRestarts: 3, within: "1 minute" },
+              backoff: Schedule.spaced("10 millis")
+            },
+            () =>
+              Effect.onInterrupt(Effect.never, () =>
+                Effect.sync(() => {
+                  interrupted = true
+                })
+              )
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").length > 0)
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof RestartIntensityExceeded, String(error))
+        expect(error).toMatchObject({
+          child: "loop",
+          limit: "intensity",
+          restarts: 3,
+          within: 60_000
+        })
+        const last = only(Exit.failCause(error.cause))
+        assert(last instanceof ActorCrashed)
+        expect(last.message).toContain("loop was brief")
+        expect(interrupted, "the body was interrupted").toBe(true)
+        expect(lines().filter((line) => line === "loop comes").length).toBe(4)
+        expect(seen.of("Restarting").map(({ restarts }) => restarts)).toEqual([1, 2, 3])
+        expect(seen.of("GaveUp").map(({ error }) => error)).toEqual([error])
+        expect(lines().at(-1), "its sibling is stopped then").toBe("well goes")
+      }))
+
+    test(
+      "F20 the times between the restarts are those of the schedule",
+      ({ kept, lines, seen }) =>
+        Effect.gen(function* () {
+          const comes = () => lines().filter((line) => line === "loop comes").length
+          const block = yield* Effect.forkChild(
+            Supervisor.run(
+              {
+                children: { loop: kept({ lives: ["brief"] }) },
+                intensity: { maxRestarts: 4, within: "1 hour" },
+                backoff: Schedule.exponential("1 second")
+              },
+              () => Effect.never
+            )
+          )
+          for (const [n, wait] of [1000, 2000, 4000, 8000].entries()) {
+            yield* elapse(0)
+            expect(seen.of("Restarting").at(-1)).toMatchObject({ wait, restarts: n + 1 })
+            yield* elapse(wait - 1)
+            expect(comes()).toBe(n + 1)
+            yield* elapse(1)
+            expect(comes()).toBe(n + 2)
+          }
+          expect(only(yield* Fiber.await(block))).toBeInstanceOf(RestartIntensityExceeded)
+        }),
+      needing("time").it
+    )
+
+    test(
+      "F20 by default the waits grow from 50 ms, a fifth more or less by chance, which a seed decides",
+      ({ kept, seen }) =>
+        Effect.gen(function* () {
+          const waits = Effect.gen(function* () {
+            const from = seen.of("Restarting").length
+            const block = yield* Effect.forkChild(
+              Supervisor.run({ children: { loop: kept({ lives: ["brief"] }) } }, () => Effect.never)
+            )
+            yield* until("it gave up", () => block.pollUnsafe() !== undefined)
+            const error = only(yield* Fiber.await(block))
+            expect(error).toMatchObject({ restarts: 3, within: 5000 })
+            return seen
+              .of("Restarting")
+              .slice(from)
+              .map(({ wait }) => wait)
+          })
+          const once = yield* Random.withSeed(waits, "one")
+          expect(once.length).toBe(3)
+          for (const [n, wait] of once.entries()) {
+            expect(wait).toBeGreaterThanOrEqual(40 * 2 ** n)
+            expect(wait).toBeLessThanOrEqual(60 * 2 ** n)
+          }
+          expect(yield* Random.withSeed(waits, "one")).toEqual(once)
+          expect(yield* Random.withSeed(waits, "two")).not.toEqual(once)
+        }),
+      needing("time").it
+    )
+
+    test(
+      "a child that has been up for as long as the window begins its backoff anew, and what is past counts no more",
+      ({ kept, seen }) =>
+        Supervisor.run(
+          {
+            children: { one: kept() },
+            intensity: { maxRestarts: 2, within: "10 seconds" },
+            backoff: Schedule.exponential("1 second")
+          },
+          (supervisor) =>
+            Effect.gen(function* () {
+              const one = supervisor.portal("one")
+              const killed = Effect.gen(function* () {
+                yield* kill(one)
+                yield* elapse(0)
+                yield* elapse(seen.of("Restarting").at(-1)!.wait)
+                const { restarts, wait } = seen.of("Restarting").at(-1)!
+                return [restarts, wait]
+              })
+              expect(yield* killed).toEqual([1, 1000])
+              expect(yield* killed).toEqual([2, 2000])
+              yield* elapse("9999 millis")
+              expect(yield* killed, "not quite").toEqual([1, 4000])
+              yield* elapse("10 seconds")
+              expect(yield* killed).toEqual([1, 1000])
+            })
+        ),
+      needing("time").it
+    )
+
+    test("a restart that does not come up counts as another crash", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { one: kept({ lives: ["brief", "unable", "unable"] }) },
+              intensity: { maxRestarts: 2, within: "1 minute" },
+              backoff: Schedule.spaced("10 millis")
+            },
+            () => Effect.never
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").length > 0)
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof RestartIntensityExceeded)
+        expect(error.restarts).toBe(2)
+        const last = only(Exit.failCause(error.cause))
+        assert(last instanceof SpawnError)
+        expect(last.message).toContain("one is unable")
+        const told = seen.of("Restarting").map(({ cause }) => cause._tag)
+        expect(told).toEqual(["ActorCrashed", "SpawnError"])
+      }))
+
+    test("a budget is for all time", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              children: { one: kept() },
+              intensity: { maxRestarts: 5, within: "1 milli", budget: 2 }
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                const one = supervisor.portal("one")
+                for (const next of [2, 3]) {
+                  yield* kill(one)
+                  yield* life(one, next)
+                }
+                yield* kill(one)
+                return yield* Effect.never
+              })
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").length > 0)
+        expect(only(yield* Fiber.await(block))).toMatchObject({
+          _tag: "RestartIntensityExceeded",
+          limit: "budget",
+          restarts: 2
+        })
+      }))
+
+    test("a backoff that ends means giving up; it is told what ended the child", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { one: kept({ lives: ["brief", "unable"] }) },
+              intensity: { maxRestarts: 100 },
+              backoff: Schedule.spaced("10 millis").pipe(
+                Schedule.setInputType<{ readonly _tag: string }>(),
+                Schedule.passthrough,
+                Schedule.tap(({ input }) => Effect.sync(() => told.push(input._tag))),
+                Schedule.upTo({ times: 1 })
+              )
+            },
+            () => Effect.never
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").length > 0)
+        expect(only(yield* Fiber.await(block))).toMatchObject({
+          _tag: "RestartIntensityExceeded",
+          limit: "backoff",
+          restarts: 1
+        })
+        expect(told[0]).toBe("ActorCrashed")
+        expect(seen.of("Restarting").length).toBe(1)
+      }))
+
+    test("a child that does not come up at first is a SpawnError, and those before it are ended", ({
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Supervisor.run(
+            {
+              ...freely,
+              children: { one: kept(), two: kept({ lives: ["unable"] }), three: kept() }
+            },
+            () => Effect.die("the body must not run")
+          )
+        )
+        const error = only(exit)
+        assert(error instanceof SpawnError, String(error))
+        expect(error.actor).toBe("root/two")
+        expect(lines()).toEqual(["one comes", "two comes", "one goes"])
+      }))
+
+    test("one that crashes too often while others come up for the first time ends it all", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Supervisor.run(
+            {
+              intensity: { maxRestarts: 0 },
+              children: { one: kept({ lives: ["brief"] }), two: kept({ lives: ["hangs"] }) }
+            },
+            () => Effect.die("the body must not run")
+          )
+        )
+        expect(only(exit)).toMatchObject({ _tag: "RestartIntensityExceeded", child: "one" })
+        expect(seen.of("GaveUp").length).toBe(1)
+      }))
+
+    test("one that crashes while others come up for the first time is started again", ({
+      come,
+      kept,
+      lines,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              strategy: "one-for-all",
+              children: { one: kept(), two: kept({ lives: ["hangs", "well"] }) }
+            },
+            () => Effect.sync(lines)
+          )
+        )
+        yield* come("two", 1)
+        yield* crash(seen.of("Started")[0]!)
+        yield* until("it is there", () => block.pollUnsafe() !== undefined)
+        const comes = (yield* Fiber.join(block)).filter((line) => line.endsWith("comes"))
+        expect(comes).toEqual(["one comes", "two comes", "one comes", "two comes"])
+      }))
+
+    test("a block that is interrupted while a child comes up for the first time leaves nothing", ({
+      come,
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            { children: { one: kept(), two: kept({ lives: ["hangs"] }) } },
+            () => Effect.void
+          )
+        )
+        yield* come("two", 1)
+        yield* Fiber.interrupt(block)
+        const exit = yield* Fiber.await(block)
+        assert(Exit.isFailure(exit))
+        expect(Cause.hasInterruptsOnly(exit.cause)).toBe(true)
+        expect(lines()).toEqual(["one comes", "two comes", "one goes"])
+      }))
+
+    test("what a child fails with while it ends with its block is told", ({ kept, lines }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Supervisor.run(
+            { ...freely, children: { one: kept({ dies: "it would not go" }), two: kept() } },
+            () => Effect.succeed(1)
+          )
+        )
+        const error = only(exit)
+        assert(error instanceof ActorCrashed, String(error))
+        expect(error.message).toContain("it would not go")
+        expect(lines().at(-1)).toBe("one goes")
+      }))
+
+    test("a key that JavaScript puts first is a defect that names it", ({ kept }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Supervisor.run({ children: { first: kept(), "1": kept() } }, () => Effect.void)
+        )
+        const error = only(exit)
+        assert(error instanceof Error)
+        expect(error.message).toContain('a child called "1"')
+      }))
+  })
+
+  describe(`when a child is started again (${name})`, () => {
+    test("a transient child is after a crash, and is not when it has ended normally", ({
+      kept,
+      lines
+    }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept({}, { restart: "transient" }), other: kept() } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const one = supervisor.portal("one")
+            yield* kill(one)
+            yield* life(one, 2)
+            yield* finish(one)
+            yield* states(supervisor, ["one ended", "other up"])
+            const reason = reasonOf(yield* Effect.exit(one.client.Which()))
+            assert(reason instanceof Disconnected)
+            expect(reason.crash).toMatchObject({ code: 0 })
+            yield* kill(supervisor.portal("other"))
+            yield* life(supervisor.portal("other"), 2)
+            expect(lines().filter((line) => line === "one comes").length).toBe(2)
+            yield* supervisor.restart("one")
+            expect(yield* one.client.Which(), "an order brings it back").toBe(3)
+          })
+      ))
+
+    test("a permanent child is also when it has ended normally, a temporary one is not, however it ended", ({
+      kept
+    }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept(), other: kept({}, { restart: "temporary" }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* finish(supervisor.portal("one"))
+            yield* life(supervisor.portal("one"), 2)
+            yield* kill(supervisor.portal("other"))
+            yield* states(supervisor, ["one up", "other ended"])
+          })
+      ))
+
+    test("a child that is stopped, by its supervisor or by its portal, stays so, and its callers let go", ({
+      kept,
+      seen
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept(), two: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const one = supervisor.portal("one")
+          const two = supervisor.portal("two", { whenDown: "wait" })
+          yield* supervisor.stop("one")
+          yield* Effect.flatMap(two.current, ({ stop }) => stop)
+          yield* states(supervisor, ["one stopped", "two stopped"])
+          for (const { client } of [one, two]) {
+            expect(reasonOf(yield* Effect.exit(client.Which()))).toBeInstanceOf(Cancelled)
+          }
+          expect(seen.of("Restarting")).toEqual([])
+          yield* supervisor.stop("one")
+          yield* supervisor.restart("one")
+          expect(yield* one.client.Which()).toBe(2)
+          expect(seen.of("Crashed")).toEqual([])
+        })
+      ))
+
+    test("whoever stops a child meets what it failed with as it ended", ({ kept }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept({ dies: "it would not go" }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const error = only(yield* Effect.exit(supervisor.stop("one")))
+            assert(error instanceof ActorCrashed)
+            expect(error.message).toContain("it would not go")
+            expect(yield* stateOf(supervisor)).toEqual(["one stopped"])
+          })
+      ))
+
+    test("a temporary child that somebody restarts, and that does not come up, has ended for good", ({
+      kept
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          children: { one: kept({ lives: ["well", "unable"] }, { restart: "temporary" }) }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* supervisor.restart("one")
+            expect(yield* stateOf(supervisor)).toEqual(["one ended"])
+          })
+      ))
+
+    test("a backoff that dies ends the supervisor with what it died of", ({ kept }) =>
+      Effect.gen(function* () {
+        const bug = new Error("a bug in the schedule")
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { one: kept({ lives: ["brief"] }) },
+              backoff: Schedule.spaced("1 milli").pipe(Schedule.tap(() => Effect.die(bug)))
+            },
+            () => Effect.never
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(only(yield* Fiber.await(block))).toBe(bug)
+      }))
+
+    test("a restart that is asked for ends the present life, and is no crash", ({
+      kept,
+      lines,
+      seen
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          yield* supervisor.restart("one")
+          expect(lines()).toEqual(["one comes", "one goes", "one comes"])
+          expect(yield* supervisor.portal("one").client.Which()).toBe(2)
+          expect([...seen.of("Restarting"), ...seen.of("Crashed")]).toEqual([])
+          const error = only(yield* Effect.exit(supervisor.restart("nobody")))
+          assert(error instanceof SpawnError)
+          expect(error.message).toContain('no child called "nobody"')
+        })
+      ))
+  })
+
+  describe(`strategies (${name})`, () => {
+    test("one-for-all stops the others, the last first, and starts all in order", ({
+      kept,
+      lines,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "one-for-all",
+          children: {
+            one: kept(),
+            two: kept(),
+            three: kept({}, { restart: "temporary" }),
+            four: kept()
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const from = lines().length
+            yield* kill(supervisor.portal("two"))
+            yield* life(supervisor.portal("four"), 2)
+            const said = lines().slice(from)
+            // One that is killed in the test world cannot be kept from its last words.
+            expect(said.filter((line) => line !== "two goes")).toEqual([
+              "four goes",
+              "three goes",
+              "one goes",
+              "one comes",
+              "two comes",
+              "four comes"
+            ])
+            expect(seen.of("Restarting").map(({ child }) => child)).toEqual(["two"])
+            expect(yield* stateOf(supervisor), "a temporary one does not come back").toEqual([
+              "one up",
+              "two up",
+              "three ended",
+              "four up"
+            ])
+          })
+      ))
+
+    test("rest-for-one leaves those before alone, and one that was stopped stays so", ({
+      kept,
+      lines
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "rest-for-one",
+          children: { one: kept(), two: kept(), three: kept(), four: kept() }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* supervisor.stop("three")
+            const from = lines().length
+            yield* kill(supervisor.portal("two"))
+            yield* life(supervisor.portal("four"), 2)
+            expect(
+              lines()
+                .slice(from)
+                .filter((line) => line !== "two goes")
+            ).toEqual(["four goes", "two comes", "four comes"])
+            expect(yield* supervisor.portal("one").client.Which()).toBe(1)
+            expect(yield* stateOf(supervisor)).toContain("three stopped")
+          })
+      ))
+
+    test("two children that crash at once both come back", ({ kept, seen }) =>
+      Supervisor.run({ ...freely, children: { one: kept(), two: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const doors = yield* Effect.all([
+            supervisor.portal("one").current,
+            supervisor.portal("two").current
+          ])
+          yield* Effect.forEach(doors, (door) => crash(door), { concurrency: "unbounded" })
+          yield* life(supervisor.portal("one"), 2)
+          yield* life(supervisor.portal("two"), 2)
+          expect(
+            seen
+              .of("Restarting")
+              .map(({ child }) => child)
+              .toSorted()
+          ).toEqual(["one", "two"])
+        })
+      ))
+
+    test("two of a group that crash at once are one restart, and both come back", ({
+      kept,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "one-for-all",
+          children: { one: kept(), two: kept(), three: kept() }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const doors = yield* Effect.all([
+              supervisor.portal("one").current,
+              supervisor.portal("three").current
+            ])
+            yield* Effect.forEach(doors, (door) => crash(door), { concurrency: "unbounded" })
+            for (const name of ["one", "two", "three"] as const)
+              yield* life(supervisor.portal(name), 2)
+            expect(seen.of("Restarting").length).toBe(1)
+            expect(seen.of("Crashed").length).toBe(2)
+          })
+      ))
+
+    test("one that crashes while its group is being restarted begins that anew", ({
+      come,
+      kept,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "one-for-all",
+          children: {
+            one: kept(),
+            two: kept({ lives: ["well", "hangs", "well"] })
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("two"))
+            // `one` is there again, and `two` is coming up.
+            yield* come("two", 2)
+            yield* kill(supervisor.portal("one"))
+            yield* life(supervisor.portal("two"), 3)
+            expect(yield* supervisor.portal("one").client.Which()).toBe(3)
+            expect(seen.of("Restarting").map(({ child }) => child)).toEqual(["two", "one"])
+          })
+      ))
+
+    test("one that crashes before the rest of the rest has come up takes over", ({
+      come,
+      kept,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "rest-for-one",
+          children: { one: kept(), two: kept(), three: kept({ lives: ["well", "hangs", "well"] }) }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("two"))
+            yield* come("three", 2)
+            yield* kill(supervisor.portal("one"))
+            yield* life(supervisor.portal("three"), 3)
+            expect(yield* supervisor.portal("one").client.Which()).toBe(2)
+            expect(yield* supervisor.portal("two").client.Which()).toBe(3)
+            expect(seen.of("Restarting").map(({ child }) => child)).toEqual(["two", "one"])
+          })
+      ))
+  })
+
+  describe(`what comes in between (${name})`, () => {
+    test("a block that is interrupted while a child waits for its restart ends at once", ({
+      kept,
+      lines,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              backoff: Schedule.spaced("1 hour"),
+              children: { one: kept(), two: kept() }
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                yield* kill(supervisor.portal("two"))
+                return yield* Effect.never
+              })
+          )
+        )
+        yield* until("it waits", () => seen.of("Restarting").length > 0)
+        yield* Fiber.interrupt(block)
+        const exit = yield* Fiber.await(block)
+        assert(Exit.isFailure(exit))
+        expect(Cause.hasInterruptsOnly(exit.cause)).toBe(true)
+        expect(lines().filter((line) => line.endsWith("comes")).length).toBe(2)
+      }))
+
+    test("a block that is interrupted while a child comes up again leaves nothing of it", ({
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        const comes = () => lines().filter((line) => line === "one comes").length
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            { ...freely, children: { one: kept({ lives: ["well", "hangs"] }) } },
+            (supervisor) => Effect.andThen(kill(supervisor.portal("one")), Effect.never)
+          )
+        )
+        yield* until("it comes up again", () => comes() === 2)
+        yield* Fiber.interrupt(block)
+        const exit = yield* Fiber.await(block)
+        assert(Exit.isFailure(exit))
+        expect(Cause.hasInterruptsOnly(exit.cause)).toBe(true)
+      }))
+
+    test("a child that is stopped while it waits for its restart, or comes up, stays so", ({
+      come,
+      kept,
+      lines
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          backoff: Schedule.spaced("50 millis"),
+          children: {
+            waits: kept(),
+            comes: kept({ lives: ["well", "hangs", "well"] }),
+            other: kept()
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("comes"))
+            yield* come("comes", 2)
+            yield* supervisor.stop("comes")
+            yield* kill(supervisor.portal("waits"))
+            yield* states(supervisor, ["waits waiting", "comes stopped", "other up"])
+            yield* supervisor.stop("waits")
+            expect(yield* stateOf(supervisor)).toEqual([
+              "waits stopped",
+              "comes stopped",
+              "other up"
+            ])
+            yield* kill(supervisor.portal("other"))
+            yield* life(supervisor.portal("other"), 2)
+            expect(lines().filter((line) => line.endsWith("comes")).length).toBe(5)
+            yield* Effect.all([supervisor.restart("comes"), supervisor.restart("waits")], {
+              concurrency: "unbounded"
+            })
+            expect(yield* supervisor.portal("comes").client.Which()).toBe(3)
+          })
+      ))
+
+    test("a child of a group that is stopped while it comes up holds up nobody", ({ kept }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "one-for-all",
+          children: { one: kept(), two: kept({ lives: ["well", "hangs"] }), three: kept() }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("one"))
+            yield* states(supervisor, ["one up", "two starting", "three waiting"])
+            yield* supervisor.stop("two")
+            yield* life(supervisor.portal("three"), 2)
+            expect(yield* stateOf(supervisor)).toEqual(["one up", "two stopped", "three up"])
+          })
+      ))
+
+    test("two that ask for a restart at once, and one that stops meanwhile, all go on", ({
+      kept
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          yield* Effect.all([supervisor.restart("one"), supervisor.restart("one")], {
+            concurrency: "unbounded"
+          })
+          yield* supervisor.portal("one").client.Which()
+          yield* Effect.all([supervisor.restart("one"), supervisor.stop("one")], {
+            concurrency: "unbounded"
+          })
+          expect(yield* stateOf(supervisor)).toEqual(["one stopped"])
+        })
+      ))
+
+    test("the body is interrupted as soon as the supervisor gives up, however long its children take to end", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        let toldAt = -1
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { slow: kept({ lingers: 500 }), one: kept() },
+              intensity: { maxRestarts: 0 }
+            },
+            (supervisor) =>
+              Effect.andThen(kill(supervisor.portal("one")), Effect.never).pipe(
+                Effect.onInterrupt(() =>
+                  Effect.sync(() => {
+                    toldAt = seen.of("Stopped").length
+                  })
+                )
+              )
+          )
+        )
+        yield* until("the body is told", () => toldAt === 0)
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(only(yield* Fiber.await(block))).toMatchObject({ restarts: 0, child: "one" })
+        expect(seen.of("Stopped").length).toBe(1)
+      }))
+  })
+
+  describe(`the portal of a supervised child (${name})`, () => {
+    test("while the child is down it fails at once, or waits for the next life", ({ kept }) =>
+      Supervisor.run(
+        { ...freely, backoff: Schedule.spaced("200 millis"), children: { one: kept() } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const failing = supervisor.portal("one")
+            const patient = supervisor.portal("one", { whenDown: "wait" })
+            const hanging = yield* Effect.forkChild(patient.client.Hang())
+            yield* failing.client.Which()
+            yield* kill(failing)
+            expect(reasonOf(yield* Fiber.await(hanging))).toBeInstanceOf(Disconnected)
+            // Its supervisor may not know of its end yet: who comes now waits all the same.
+            const calls = [yield* Effect.forkChild(patient.client.Which())]
+            yield* states(supervisor, ["one waiting"])
+            const reason = reasonOf(yield* Effect.exit(failing.client.Which()))
+            assert(reason instanceof Disconnected)
+            expect(reasonOf(yield* Effect.exit(failing.current))).toBeInstanceOf(Disconnected)
+            calls.push(yield* Effect.forkChild(patient.client.Which()))
+            const bounded = yield* Effect.forkChild(
+              patient.client.Which().pipe(Deadline.within("20 millis"))
+            )
+            const left = yield* Effect.forkChild(patient.client.Which())
+            yield* elapse("20 millis")
+            expect(reasonOf(yield* Fiber.await(bounded))).toBeInstanceOf(DeadlineExceeded)
+            yield* Fiber.interrupt(left)
+            yield* life(failing, 2)
+            expect(yield* Effect.forEach(calls, (call) => Fiber.join(call))).toEqual([2, 2])
+          })
+      ))
+
+    test("whoever waits is told when the child is stopped, and when the supervisor has given up", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { one: kept(), two: kept() },
+              intensity: { maxRestarts: 2 },
+              backoff: Schedule.spaced("1 hour")
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                const one = supervisor.portal("one", { whenDown: "wait" })
+                const two = supervisor.portal("two", { whenDown: "wait" })
+                yield* kill(two)
+                yield* until("it waits", () => seen.of("Restarting").length === 1)
+                const stopped = yield* Effect.forkChild(two.client.Which())
+                yield* Effect.yieldNow
+                yield* supervisor.stop("two")
+                expect(reasonOf(yield* Fiber.await(stopped))).toBeInstanceOf(Cancelled)
+                yield* kill(one)
+                yield* until("it waits, too", () => seen.of("Restarting").length === 2)
+                yield* one.client.Which().pipe(
+                  Effect.tapError((error) => Effect.sync(() => told.push(error.message))),
+                  Effect.exit,
+                  Effect.forkChild({ startImmediately: true, uninterruptible: true })
+                )
+                yield* supervisor.restart("two")
+                yield* kill(two)
+                return yield* Effect.never
+              })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(only(yield* Fiber.await(block))).toMatchObject({ child: "two", restarts: 2 })
+        expect(told.join()).toContain("its supervisor has given up")
+      }))
+  })
+
+  describe(`children added at run time (${name})`, () => {
+    test("one is added, kept, stopped and forgotten, and there is a cap on them", ({ kept }) =>
+      Supervisor.run({ ...freely, children: { one: kept() }, maxChildren: 1 }, (supervisor) =>
+        Effect.gen(function* () {
+          const two = yield* supervisor.start("two", kept())
+          expect(yield* two.client.Which()).toBe(1)
+          yield* kill(two)
+          yield* life(two, 2)
+          const refused = only(yield* Effect.exit(supervisor.start("three", kept())))
+          assert(refused instanceof SpawnError)
+          assert(refused.reason instanceof LimitReached)
+          expect(refused.reason).toMatchObject({ limit: "maxChildren", most: 1 })
+          const taken = only(yield* Effect.exit(supervisor.start("one", kept())))
+          assert(taken instanceof SpawnError)
+          expect(taken.message).toContain('has a child called "one" already')
+          yield* supervisor.stop("two")
+          expect(yield* stateOf(supervisor)).toEqual(["one up"])
+          expect(reasonOf(yield* Effect.exit(two.client.Which()))).toBeInstanceOf(Cancelled)
+          const again = yield* supervisor.start("two", kept({}, { restart: "temporary" }))
+          yield* kill(again)
+          yield* states(supervisor, ["one up"])
+          expect(reasonOf(yield* Effect.exit(again.client.Which()))).toBeInstanceOf(Disconnected)
+        })
+      ))
+
+    test("one that does not come up is its adder's error, leaves nothing, and ends nobody", ({
+      kept,
+      seen
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const error = only(
+            yield* Effect.exit(supervisor.start("two", kept({ lives: ["unable"] })))
+          )
+          assert(error instanceof SpawnError)
+          expect(error.message).toContain("two is unable")
+          expect(yield* stateOf(supervisor)).toEqual(["one up"])
+          const adding = yield* Effect.forkChild(
+            supervisor.start("three", kept({ lives: ["hangs"] }))
+          )
+          yield* states(supervisor, ["one up", "three starting"])
+          yield* Fiber.interrupt(adding)
+          expect(yield* stateOf(supervisor), "one whose adder has left").toEqual(["one up"])
+          expect(seen.of("Restarting")).toEqual([])
+        })
+      ))
+
+    test("one of a group is restarted with it", ({ kept }) =>
+      Supervisor.run(
+        { ...freely, strategy: "one-for-all", children: { one: kept() } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const two = yield* supervisor.start("two", kept())
+            yield* kill(supervisor.portal("one"))
+            yield* life(two, 2)
+          })
+      ))
+  })
+
+  describe(`significant children (${name})`, () => {
+    const ending = (autoShutdown: "never" | "anySignificant" | "allSignificant", { kept }: Given) =>
+      ({
+        ...freely,
+        autoShutdown,
+        children: {
+          plain: kept(),
+          one: kept({}, { restart: "transient", significant: true }),
+          two: kept({}, { restart: "temporary", significant: true })
+        }
+      }) as const
+
+    test("the first that ends by itself ends the supervisor, and the body goes on", (given) =>
+      Effect.gen(function* () {
+        const value = yield* Supervisor.run(ending("anySignificant", given), (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("one"))
+            yield* life(supervisor.portal("one"), 2)
+            yield* supervisor.stop("two")
+            expect(yield* stateOf(supervisor), "neither counts").toEqual([
+              "plain up",
+              "one up",
+              "two stopped"
+            ])
+            yield* finish(supervisor.portal("one"))
+            yield* supervisor.ended
+            const exit = yield* Effect.exit(supervisor.portal("plain").client.Which())
+            expect(reasonOf(exit)).toBeInstanceOf(Cancelled)
+            expect(given.lines().at(-1)).toBe("plain goes")
+            return "the body's"
+          })
+        )
+        expect(value).toBe("the body's")
+      }))
+
+    test("only the last ends it where all are asked for", (given) =>
+      Supervisor.run(ending("allSignificant", given), (supervisor) =>
+        Effect.gen(function* () {
+          yield* kill(supervisor.portal("two"))
+          yield* states(supervisor, ["plain up", "one up", "two ended"])
+          yield* finish(supervisor.portal("one"))
+          yield* supervisor.ended
+        })
+      ))
+
+    test("they end nothing where nothing is said", (given) =>
+      Supervisor.run(ending("never", given), (supervisor) =>
+        Effect.gen(function* () {
+          yield* kill(supervisor.portal("two"))
+          yield* finish(supervisor.portal("one"))
+          yield* states(supervisor, ["plain up", "one ended", "two ended"])
+        })
+      ))
+  })
+
+  describe(`supervisors below supervisors (${name})`, () => {
+    test("one that gives up is its own supervisor's crash, and is started again, its children with it", ({
+      kept,
+      lines,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          children: {
+            one: kept(),
+            group: Supervisor.child({
+              intensity: { maxRestarts: 0 },
+              children: { two: kept(), three: kept() }
+            })
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const group = supervisor.below("group")
+            const two = group.portal("two")
+            expect(yield* two.client.Which()).toBe(1)
+            const from = lines().length
+            yield* kill(two)
+            yield* life(group.portal("three"), 2)
+            yield* life(two, 2)
+            expect(
+              lines()
+                .slice(from)
+                .filter((line) => line !== "two goes")
+            ).toEqual(["three goes", "two comes", "three comes"])
+            expect(yield* supervisor.portal("one").client.Which()).toBe(1)
+            expect(seen.of("GaveUp").map(({ child }) => child)).toEqual(["two"])
+            const [restarting] = seen.of("Restarting")
+            expect(restarting).toMatchObject({ child: "group" })
+            expect(restarting!.cause).toBeInstanceOf(RestartIntensityExceeded)
+            const four = yield* group.start("four", kept())
+            expect(yield* four.client.Which()).toBe(1)
+            expect(yield* stateOf(group)).toEqual(["two up", "three up", "four up"])
+            yield* supervisor.stop("group")
+            expect(yield* stateOf(supervisor)).toEqual(["one up", "group stopped"])
+            expect(reasonOf(yield* Effect.exit(two.client.Which()))).toBeInstanceOf(Cancelled)
+          })
+      ))
+
+    test("escalation climbs level by level, and says why", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              intensity: { maxRestarts: 1 },
+              backoff: Schedule.spaced("10 millis"),
+              children: {
+                group: Supervisor.child({
+                  intensity: { maxRestarts: 0 },
+                  children: { loop: kept({ lives: ["brief"] }) }
+                })
+              }
+            },
+            () => Effect.never
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").some(({ child }) => child === "group"))
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof RestartIntensityExceeded)
+        expect(error.child).toBe("group")
+        const below = only(Exit.failCause(error.cause))
+        assert(below instanceof RestartIntensityExceeded)
+        expect(below.child).toBe("loop")
+        expect(only(Exit.failCause(below.cause))).toBeInstanceOf(ActorCrashed)
+      }))
+
+    test("a supervisor in an actor's Layer makes a subtree: its escalation is the actor's crash, which is repaired", ({
+      file,
+      lines,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          children: {
+            keeper: ChildSpec.make(Keeper, {
+              ...main,
+              arguments: { file, lives: ["brief", "brief", "well"] }
+            })
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const { client } = supervisor.portal("keeper", { whenDown: "wait" })
+            yield* until(
+              "the third life below",
+              () => lines().filter((line) => line === "below comes").length === 3
+            )
+            const which = yield* client
+              .WhichBelow()
+              .pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.forkChild)
+            yield* until("it is there", () => which.pollUnsafe() !== undefined)
+            expect(yield* Fiber.join(which)).toBe(3)
+            const restarting = seen.of("Restarting").find(({ child }) => child === "keeper")
+            expect(restarting!.cause.message).toContain("gave up after 1 restart within 60000 ms")
+          })
+      ))
+  })
+
+  describe(`a supervisor as a daemon (${name})`, () => {
+    test("its escalation ends the block it was started in, with its reason", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Nursery.run(
+            Effect.gen(function* () {
+              yield* Supervisor.start({
+                intensity: { maxRestarts: 1 },
+                backoff: Schedule.spaced("10 millis"),
+                children: { loop: kept({ lives: ["brief"] }) }
+              })
+              return yield* Effect.never
+            })
+          )
+        )
+        yield* until("it gave up", () => seen.of("GaveUp").length > 0)
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof ForkFailed)
+        expect(only(Exit.failCause(error.cause))).toMatchObject({ child: "loop", restarts: 1 })
+      }))
+
+    test("its block ends it in its turn, the last started first, and it can be shut down before", ({
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        yield* Nursery.run(
+          Effect.gen(function* () {
+            const first = yield* Supervisor.start({ children: { one: kept() } })
+            yield* Supervisor.start({ children: { two: kept(), three: kept() } })
+            const last = yield* Supervisor.start({ children: { four: kept() } })
+            yield* last.shutDown
+            yield* last.shutDown
+            expect(lines().at(-1)).toBe("four goes")
+            const error = only(yield* Effect.exit(last.start("five", kept())))
+            assert(error instanceof SpawnError)
+            expect(error.reason._tag).toBe("NurseryClosed")
+            expect(yield* first.portal("one").client.Which()).toBe(1)
+          })
+        )
+        expect(lines().slice(-3)).toEqual(["three goes", "two goes", "one goes"])
+      }))
+
+    test("everything that went wrong is told: the body's own, and what the children failed with", ({
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const own = new Error("the body's")
+        const exit = yield* Effect.exit(
+          Supervisor.run({ children: { one: kept({ dies: "it would not go" }) } }, () =>
+            Effect.fail(own)
+          )
+        )
+        const [first, second, ...others] = reasonsOf(exit)
+        expect(first).toBe(own)
+        expect(second).toBeInstanceOf(ActorCrashed)
+        expect(others).toEqual([])
+      }))
+  })
+}
