@@ -63,6 +63,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
     name: "nursery",
     files: [
       "ActorPool.ts",
+      "Admission.ts",
       "ChildSpec.ts",
       "FanOut.ts",
       "Gather.ts",
@@ -71,11 +72,13 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "GuestStay.ts",
       "LocalCluster.ts",
       "Nursery.ts",
+      "PoolOptions.ts",
       "Registry.ts",
       "Shared.ts",
       "Tasks.ts",
       "Topics.ts",
-      "TopicsFeed.ts"
+      "TopicsFeed.ts",
+      "Workers.ts"
     ]
   },
   {

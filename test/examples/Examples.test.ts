@@ -51,6 +51,9 @@ it("EX-1 examples/08-test-with-testclock passes as it says", async () => {
 
 it("EX-1 examples/09-threads prints what it says", () => check("examples/09-threads.ts"))
 
+it("EX-1 examples/11-worker-pool prints what it says", () =>
+  check("examples/11-worker-pool/main.ts"))
+
 it("EX-1 examples/12-cluster prints what it says", () => check("examples/12-cluster/main.ts"))
 
 it("EX-1 examples/12-cluster/tasks prints what it says", () =>

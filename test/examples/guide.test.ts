@@ -64,6 +64,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   furrow: [
     "Actor",
+    "ActorPool",
     "Deadline",
     "Dialog",
     "Events",
@@ -111,6 +112,12 @@ declare const slow: PortalOf<typeof Slow>
 const Lobby = Dialog.make("Chat", { payload: { room: Schema.String }, fromCaller: Schema.String })
 class Chatter extends Actor.make("Chatter", [Lobby]) {}
 declare const chatter: PortalOf<typeof Chatter>
+const IsPrime = Rpc.make("IsPrime", { payload: { n: Schema.Int }, success: Schema.Boolean })
+const Names = Rpc.make("Names", { success: Schema.String, stream: true })
+class Worker extends Actor.make("Worker", [IsPrime, Names]) {}
+declare const pool: ActorPool.ActorPool<Actor.OperationsOf<typeof Worker>>
+declare const numbers: ReadonlyArray<number>
+declare const n: number
 class Root extends Actor.make("Root", [Rpc.make("Report", { payload: { done: Schema.Int } })]) {}
 `
 

@@ -44,8 +44,12 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
     `Increment of "root/counter" was cancelled on purpose, by "root".`
   ],
   [
-    portal(new P.Overloaded(), "Increment"),
+    portal(new P.Overloaded({}), "Increment"),
     `Increment of "root/counter" was refused: the actor has as many dialogs open as it takes. Try again later, or keep fewer open at once.`
+  ],
+  [
+    portal(new P.Overloaded({ detail: "the pool is full" }), "Increment"),
+    `Increment of "root/counter" was refused: the pool is full. Try again later, or keep fewer open at once.`
   ],
   [
     portal(new P.Unimplemented({ operation: "Increment" }), "Increment"),

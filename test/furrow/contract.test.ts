@@ -18,6 +18,7 @@ import ladder from "../contract/Ladder.suite.ts"
 import leaving from "../contract/Leaving.suite.ts"
 import messages from "../contract/Messages.suite.ts"
 import nurseries from "../contract/Nurseries.suite.ts"
+import pools from "../contract/Pools.suite.ts"
 import starting from "../contract/Starting.suite.ts"
 import sharing from "../contract/Sharing.suite.ts"
 import spawning from "../contract/Spawning.suite.ts"
@@ -31,6 +32,7 @@ for (const suite of [
   spawning,
   nurseries,
   starting,
+  pools,
   ladder,
   worlds,
   calls,

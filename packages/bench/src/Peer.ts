@@ -77,6 +77,8 @@ export interface Peer {
   /** Waits until all is there that it keeps for the next child. */
   readonly ready?: () => Promise<void>
   readonly spawn: () => Promise<Child>
+  /** So many children that look like one, and share out what they are asked: whoever is free has the next, and only that. */
+  readonly pool?: (size: number) => Promise<Child>
   /** Starts `middles` children with `leaves` children each. */
   readonly tree?: (middles: number, leaves: number) => Promise<Tree>
   /** Gives back what the peer itself holds. */

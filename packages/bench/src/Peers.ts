@@ -20,8 +20,8 @@ export const peers: ReadonlyArray<Entry> = [
     name: "furrow",
     what: "an actor in its own process, all defaults",
     needs: [],
-    workloads: [...everywhere, "W4", "W5", "W8", "W9", "growth"],
-    quick: [...everywhere, "W4", "W5", "W8", "W9", "growth"]
+    workloads: [...everywhere, "W4", "W5", "W8", "W9", "growth", "pool"],
+    quick: [...everywhere, "W4", "W5", "W8", "W9", "growth", "pool"]
   },
   {
     name: "furrow-spare",
@@ -67,10 +67,10 @@ export const peers: ReadonlyArray<Entry> = [
   },
   {
     name: "piscina",
-    what: "a pool of one thread",
+    what: "a pool of one thread, or of two",
     needs: ["piscina"],
-    workloads: ["W1", "W2", "W6", "W7"],
-    quick: ["W1", "W2"]
+    workloads: ["W1", "W2", "W6", "W7", "pool"],
+    quick: ["W1", "W2", "pool"]
   },
   {
     name: "comlink",

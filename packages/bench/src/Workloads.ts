@@ -5,6 +5,7 @@ import { growth } from "./workloads/growth.ts"
 import { largeValue } from "./workloads/largeValue.ts"
 import { manyDialogs } from "./workloads/manyDialogs.ts"
 import { pingPong } from "./workloads/pingPong.ts"
+import { pool } from "./workloads/pool.ts"
 import { primes } from "./workloads/primes.ts"
 import { spawning } from "./workloads/spawning.ts"
 import { streams } from "./workloads/streams.ts"
@@ -21,7 +22,8 @@ export const workloads = [
   primes,
   largeValue,
   manyDialogs,
-  growth
+  growth,
+  pool
 ] as const
 
 /** The name of a workload. */

@@ -173,7 +173,7 @@ export const hear = (
     case "cancelled":
       return cancelledByUs(frame.hops)
     case "overloaded":
-      return failed(new Overloaded(), frame.hops)
+      return failed(new Overloaded({}), frame.hops)
     case "unimplemented":
       return failed(new Unimplemented({ operation: operation.rpc._tag }), frame.hops)
     case "deadline":

@@ -22,8 +22,10 @@ export class Cancelled extends Schema.TaggedClass<Cancelled>()("Cancelled", {
   by: ActorRef
 }) {}
 
-/** The actor has as many dialogs open as it takes; back off. */
-export class Overloaded extends Schema.TaggedClass<Overloaded>()("Overloaded", {}) {}
+/** The actor has as many dialogs open as it takes, or what `detail` says; back off. */
+export class Overloaded extends Schema.TaggedClass<Overloaded>()("Overloaded", {
+  detail: Schema.optional(Schema.String)
+}) {}
 
 /** The actor does not serve this operation; the two programs are of different versions. */
 export class Unimplemented extends Schema.TaggedClass<Unimplemented>()("Unimplemented", {
@@ -75,7 +77,7 @@ const sentence = (
     case "Cancelled":
       return `${what} was cancelled on purpose, by "${reason.by.path}".`
     case "Overloaded":
-      return `${what} was refused: the actor has as many dialogs open as it takes. Try again later, or keep fewer open at once.`
+      return `${what} was refused: ${reason.detail ?? "the actor has as many dialogs open as it takes"}. Try again later, or keep fewer open at once.`
     case "Unimplemented":
       return `"${actor}" does not serve ${reason.operation}: the two programs are of different versions, or the operations of a parent were not given to its child with the spawn option "serve".`
     case "DeadlineExceeded":

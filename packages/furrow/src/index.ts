@@ -5,6 +5,7 @@
  * it pays for at every start.
  */
 export * as Actor from "./Actor.ts"
+export * as ActorPool from "./ActorPool.ts"
 export * as ActorProgram from "./ActorProgram.ts"
 export * as ChildSpec from "./ChildSpec.ts"
 export * as CodecError from "./CodecError.ts"

@@ -63,6 +63,8 @@ export interface Launched extends Child {
   readonly finish: Effect.Effect<CrashCause | undefined>
   /** Whether nobody is there any more who would answer: it was asked to end, or its end is known by now. */
   readonly isEnding: () => boolean
+  /** Waits until its end is noticed, from its exit or from its connection, whichever is first. */
+  readonly noticed: Effect.Effect<void>
   /** Whether its end, if it comes, is one that was asked for. */
   readonly wasAsked: () => boolean
   /** The door to it; its client has the methods of the definition it was launched from. */
@@ -476,8 +478,9 @@ const watch = (
     })
 
     // Death is noticed from the exit and from the connection, whichever is first.
+    const noticed = Effect.asVoid(Effect.raceFirst(exited, session.end))
     yield* Effect.gen(function* () {
-      yield* Effect.raceFirst(exited, session.end)
+      yield* noticed
       const early = yield* inTime(Effect.andThen(exited, session.end))
       if (Option.isNone(early)) session.lose("the process is gone")
       // Calls that wait for it are told first, with its exit if that is known by now.
@@ -499,6 +502,7 @@ const watch = (
       yield* crashed(crash)
     }).pipe(Effect.forkScoped({ startImmediately: true }))
 
+    const isOver = () => session.isOver || Deferred.isDoneUnsafe(exitKnown)
     const scope = yield* Effect.scope
     const gone = Deferred.await(ended)
     /** The scope closes when the end is known; whoever asks from outside goes on when that is done, too. */
@@ -515,8 +519,7 @@ const watch = (
         )
         if (asked) return crashCause
         // An end that nobody had asked for is a crash, also if somebody asks before it was looked into.
-        if (session.isOver || Deferred.isDoneUnsafe(exitKnown))
-          return Effect.as(restore(allGone), undefined)
+        if (isOver()) return Effect.as(restore(allGone), undefined)
         asked = true
         session.stoppedBy ??= by
         return Effect.andThen(
@@ -533,7 +536,8 @@ const watch = (
       ),
       stop: stopBy,
       finish: stopBy(refOf(life)),
-      isEnding: () => asked || session.isOver || Deferred.isDoneUnsafe(exitKnown),
+      isEnding: () => asked || isOver(),
+      noticed,
       wasAsked: () => asked,
       portal: {
         client,

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as ActorPool from "furrow/ActorPool"
 import * as Nursery from "furrow/Nursery"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -83,6 +84,13 @@ const spawn = Effect.gen(function* (): Effect.fn.Return<
   }
 })
 
+const startPool = (size: number) =>
+  Effect.map(ActorPool.make(Measured, { main, size }), ({ client, stop }): Child => ({
+    ...operations(client),
+    pid: undefined,
+    stop: () => Effect.runPromise(stop)
+  }))
+
 /** A block of its own: what a root is in a program. */
 const grow = Effect.fnUntraced(function* (middles: number, leaves: number) {
   const directory = mkdtempSync(join(scratch, "furrow-bench-"))
@@ -129,6 +137,7 @@ export const openWith = (spares: number): Promise<Peer> =>
         kind: "process",
         ready: () => run(NodeSpawner.awaitSpares),
         spawn: () => run(spawn),
+        pool: (size) => run(startPool(size)),
         tree: (middles, leaves) => run(grow(middles, leaves)),
         close: async () => {
           Deferred.doneUnsafe(closing, Exit.void)

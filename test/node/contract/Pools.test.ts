@@ -1,0 +1,7 @@
+/**
+ * Pools of workers, with real processes.
+ */
+import suite from "../../contract/Pools.suite.ts"
+import { processes } from "../../contract/World.ts"
+
+suite(processes)
