@@ -80,7 +80,12 @@ export default (world: World): void => {
               () => lines().filter((line) => line === `${name} comes`).length === times
             ),
           kept: (lives = {}, keeping = {}) =>
-            ChildSpec.make(Kept, { ...main, ...keeping, arguments: { ...lives, file } })
+            ChildSpec.make(Kept, {
+              ...main,
+              ...keeping,
+              stderr: "pipe",
+              arguments: { ...lives, file }
+            })
         })
         for (const door of seen.of("Started")) {
           assert(yield* isGone(door), `${door.actor.path} is still there`)

@@ -65,6 +65,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   furrow: [
     "Actor",
     "ActorPool",
+    "ChildSpec",
     "Deadline",
     "Dialog",
     "Events",
@@ -78,6 +79,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
     "PortalError",
     "SessionLimits",
     "Shared",
+    "Supervisor",
     "Tasks",
     "Topics",
     "Travel",
@@ -85,7 +87,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "furrow/testing": ["TestWorld"],
   "furrow/protocol": ["Codec", "Reasons"],
-  effect: ["Cause", "Console", "Context", "Effect", "Layer", "Schema", "Stream"],
+  effect: ["Cause", "Console", "Context", "Effect", "Layer", "Schedule", "Schema", "Stream"],
   "effect/rpc": ["Rpc", "RpcMiddleware", "RpcServer"],
   "@effect/vitest": ["assert", "it"]
 }
@@ -286,6 +288,9 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Actor.SelfInfo",
     "Actor.Service",
     "Actor.Stock",
+    "ChildSpec.AnyChildSpec",
+    "ChildSpec.ChildOptions",
+    "ChildSpec.Keeping",
     "Dialog.AnyLanes",
     "Dialog.CalleeOf",
     "Dialog.Lanes",
@@ -294,6 +299,8 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "LocalCluster.Routed",
     "Nursery.Served",
     "Topics.Handler",
+    "Supervisor.Requirements",
+    "Supervisor.SupervisorSpec",
     "Travel.AnyTravelling",
     "Travel.Travelling"
   ],

@@ -84,10 +84,13 @@ export interface SupervisorSpec<C extends Children> {
  * A supervisor below another one: it comes up when all of its children have, and when it gives up that is its crash,
  * with `RestartIntensityExceeded` as its reason. One that shuts itself down has ended normally, and cannot be permanent.
  *
- * **Example** (Two workers that share a store)
+ * **Example** (Orders that are taken only where there is a stock)
  *
  * ```ts
- * const shop = Supervisor.child({ strategy: "rest-for-one", children: { store, first: worker, second: worker } })
+ * const shop = Supervisor.child({
+ *   strategy: "rest-for-one",
+ *   children: { stock: ChildSpec.make(Stock, { main }), orders: ChildSpec.make(Orders, { main }) }
+ * })
  * ```
  */
 export const child = <const C extends Children>(
