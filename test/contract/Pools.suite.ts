@@ -52,12 +52,13 @@ const refusalOf = (exit: Exit.Exit<unknown, unknown>) => {
 
 export default ({ crash, elapse, isGone, it, main, name, needing }: World): void => {
   /** A pool, what it notes, and whoever has started. */
-  const given = Effect.fnUntraced(function* (asked: Asked) {
+  const given = Effect.fnUntraced(function* (asked: Asked, how?: "start" | "after") {
     const fs = yield* FileSystem.FileSystem
     const directory = yield* fs.makeTempDirectoryScoped()
     const notes = `${directory}/notes`
     const spoilt = `${directory}/spoilt`
     yield* fs.writeFileString(notes, "")
+    if (how !== undefined) yield* fs.writeFileString(spoilt, how)
     const seen = yield* events
     const pool: Pool = yield* ActorPool.make(Laborer, {
       ...main,
@@ -396,9 +397,11 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
                 lines,
                 (all) => all.filter((line) => line === "start").length
               )
-              /** The first pauses between starts, in milliseconds, while there is something to do all the time. */
-              const pauses = Effect.fnUntraced(function* (count: number) {
-                const before = yield* begun
+              /**
+               * The first pauses between starts that come after so many, in milliseconds, while there is something to
+               * do all the time.
+               */
+              const pauses = Effect.fnUntraced(function* (count: number, before: number) {
                 const wanting = yield* Effect.forkChild(
                   pool.client
                     .Hang({ n: 1, lingers: 0 })
@@ -416,7 +419,7 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
                 return starts.slice(1).map((time, at) => time - starts[at]! - life)
               })
               yield* spoil(how)
-              expect(yield* pauses(5)).toEqual([100, 200, 400, 400, 400])
+              expect(yield* pauses(5, 0)).toEqual([100, 200, 400, 400, 400])
               yield* mend
               const mended = yield* Effect.forkChild(pool.client.Square({ n: 2 }), {
                 startImmediately: true
@@ -430,11 +433,31 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
               expect(yield* begun).toBe(before + 1)
               yield* spoil(how)
               yield* Effect.exit(pool.client.Poison())
-              expect(yield* pauses(2)).toEqual([100, 200])
+              // The next one may have come up already.
+              expect(yield* pauses(2, before + 1)).toEqual([100, 200])
             })
           )
       )
     }
+
+    needing("time").it("F20 starts that fail together are one failure", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { lines, pool } = yield* given(
+            { size: 3, backoff: Schedule.exponential("100 millis") },
+            "start"
+          )
+          const wanting = yield* Effect.forkChild(
+            Effect.forever(Effect.andThen(Effect.exit(pool.client.Who()), Effect.yieldNow))
+          )
+          yield* elapse("99 millis")
+          expect(yield* lines).toHaveLength(3)
+          yield* elapse("1 millis")
+          expect(yield* lines).toHaveLength(4)
+          yield* Fiber.interrupt(wanting)
+        })
+      )
+    )
 
     it("who comes when all are busy waits, and more than the queue takes are refused, with the numbers", () =>
       Nursery.run(
