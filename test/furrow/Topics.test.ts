@@ -141,3 +141,35 @@ it.effect("a publisher, or a feed, without room for one item is a defect that na
     }
   })
 )
+
+it.effect(
+  "what was under way when a topic was given up is not taken for it when it is wanted again",
+  () =>
+    Effect.gen(function* () {
+      const { client } = yield* connect(
+        Market,
+        Market.toLayer({
+          Quotes: Effect.fnUntraced(function* (_payload, dialog) {
+            const { messages, send } = yield* dialog.accept()
+            const say = (item: number) => send({ _tag: "Published", topic: tea, item, missed: 0 })
+            let subscribed = 0
+            yield* Stream.runForEach(messages, ({ subscribe }) =>
+              Effect.gen(function* () {
+                // It does not know yet that nobody wants the topic any more.
+                if (subscribe.length === 0) return
+                if (subscribed++ > 0) yield* say(99)
+                yield* send({ _tag: "Changed" })
+                yield* say(subscribed)
+              })
+            )
+          })
+        })
+      )
+      const feed = yield* Topics.open(client.Quotes())
+      const first = Effect.scoped(
+        Effect.flatMap(feed.subscribe([tea]), ({ stream }) => Stream.runHead(stream))
+      )
+      expect(yield* first).toMatchObject({ value: { item: 1 } })
+      expect(yield* first).toMatchObject({ value: { item: 2 } })
+    }).pipe(Effect.scoped)
+)

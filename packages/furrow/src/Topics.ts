@@ -189,21 +189,21 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
     const failed = Deferred.makeUnsafe<never, E>()
     const { messages, send } = yield* dialog.accept()
 
+    /** Subscribes to a topic; what that gives begins to publish it. */
     const listen = Effect.fnUntraced(function* (topic: Topic) {
-      if (MutableHashMap.has(listening, topic)) return
+      if (MutableHashMap.has(listening, topic)) return Effect.void
       const own = yield* Scope.fork(scope)
       MutableHashMap.set(listening, topic, own)
-      yield* Effect.gen(function* () {
-        const { begun, fan } = yield* RcMap.get(held, topic)
-        const { take } = yield* fan.subscribe({ lag: slow === "wait" ? "wait" : "fail" })
-        Deferred.doneUnsafe(begun, Exit.void)
-        yield* publishing(topic, take, send).pipe(
-          Effect.catchCause((cause) => Deferred.failCause(failed, cause)),
-          Effect.forkScoped
-        )
-      }).pipe(
+      const { begun, fan } = yield* Scope.provide(RcMap.get(held, topic), own)
+      const { take } = yield* fan.subscribe({ lag: slow === "wait" ? "wait" : "fail" }).pipe(
         Effect.catchTag("Closed", () => Effect.interrupt),
         Scope.provide(own)
+      )
+      Deferred.doneUnsafe(begun, Exit.void)
+      return publishing(topic, take, send).pipe(
+        Effect.catchCause((cause) => Deferred.failCause(failed, cause)),
+        Effect.forkIn(own),
+        Effect.asVoid
       )
     })
     const leave = (topic: Topic) =>
@@ -217,10 +217,13 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
 
     yield* Effect.raceFirst(
       Stream.runForEach(messages, ({ subscribe, unsubscribe }) =>
-        Effect.forEach(subscribe, listen, { discard: true }).pipe(
-          Effect.andThen(subscribe.length > 0 ? send({ _tag: "Changed" }) : Effect.void),
-          Effect.andThen(Effect.forEach(unsubscribe, leave, { discard: true }))
-        )
+        Effect.gen(function* () {
+          const begins = yield* Effect.forEach(subscribe, listen)
+          // What comes before this word is from a subscription of before, which the other end has given up.
+          if (subscribe.length > 0) yield* send({ _tag: "Changed" })
+          for (const begin of begins) yield* begin
+          yield* Effect.forEach(unsubscribe, leave, { discard: true })
+        })
       ),
       Deferred.await(failed)
     )

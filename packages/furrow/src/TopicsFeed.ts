@@ -18,7 +18,10 @@ import * as Stream from "effect/Stream"
 import type { Opening } from "./Dialog.ts"
 import { checkCapacity, Closed } from "./FanOut.ts"
 
-/** What a subscriber tells a publisher. Those that add topics are answered, in order, when these are subscribed. */
+/**
+ * What a subscriber tells a publisher. Those that add topics are answered, in order, when these are subscribed and before
+ * anything of them is published.
+ */
 export interface Change<Topic> {
   readonly subscribe: ReadonlyArray<Topic>
   readonly unsubscribe: ReadonlyArray<Topic>
@@ -84,6 +87,8 @@ class Connection<Topic, Item, E> implements Feed<Topic, Item, E> {
   readonly changes: Queue.Queue<Change<Topic>>
   /** The changes that are to be answered, first to last. */
   private readonly unanswered: Array<Deferred.Deferred<void>> = []
+  /** Topics that the publisher has been asked for, by the answer that is to come: until then it may say what is old. */
+  private readonly asked = MutableHashMap.empty<Topic, Deferred.Deferred<void>>()
   /** How many wait for an answer. */
   private awaited = 0
   /** Lets the reader go on, if it waits for room. */
@@ -121,13 +126,18 @@ class Connection<Topic, Item, E> implements Feed<Topic, Item, E> {
 
   /** Hands an item to every subscription that wants it. */
   deliver(publication: Publication<Topic, Item>): void {
+    if (MutableHashMap.has(this.asked, publication.topic)) return
     for (const subscription of this.subscriptions) subscription.deliver(publication)
   }
 
   /** The publisher has subscribed to the topics that it was told of first. */
   answered(): void {
     const first = this.unanswered.shift()
-    if (first !== undefined) Deferred.doneUnsafe(first, Exit.void)
+    if (first === undefined) return
+    for (const [topic, answer] of Array.from(this.asked)) {
+      if (answer === first) MutableHashMap.remove(this.asked, topic)
+    }
+    Deferred.doneUnsafe(first, Exit.void)
   }
 
   /** Nothing more will arrive. */
@@ -149,7 +159,11 @@ class Connection<Topic, Item, E> implements Feed<Topic, Item, E> {
   /** Tells the publisher of a change; gives the last answer that is to come, if there is one. */
   tell(change: Change<Topic>): Deferred.Deferred<void> | undefined {
     if (this.outcome !== undefined) return undefined
-    if (change.subscribe.length > 0) this.unanswered.push(Deferred.makeUnsafe())
+    if (change.subscribe.length > 0) {
+      const answer = Deferred.makeUnsafe<void>()
+      this.unanswered.push(answer)
+      for (const topic of change.subscribe) MutableHashMap.set(this.asked, topic, answer)
+    }
     if (change.subscribe.length + change.unsubscribe.length > 0) {
       Queue.offerUnsafe(this.changes, change)
     }
