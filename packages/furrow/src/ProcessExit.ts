@@ -57,11 +57,7 @@ export const describeExit = ({ code, death, signal }: ProcessExit): string => {
   return `ran out of memory and ${how}: its heap was full${limit}, which the spawn option "memory" raises`
 }
 
-/**
- * What it wrote last, below a sentence about its end. A runtime whose heap is full writes nothing but figures.
- *
- * @internal
- */
+/** What a process wrote last, to stand below a sentence about its end. A runtime whose heap is full writes nothing but figures. */
 export const lastWords = (stderr: string | undefined, exit?: ProcessExit): string =>
   stderr === undefined ||
   stderr.trim() === "" ||
