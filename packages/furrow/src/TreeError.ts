@@ -1,6 +1,6 @@
 /**
- * What can go wrong with the life of an actor, sorted by who meets it: whoever spawns (`SpawnError`), the block that
- * owns it (`ActorCrashed`, `ForkFailed`), and the owner of its supervisor (`RestartIntensityExceeded`).
+ * What can go wrong with the life of an actor, sorted by who meets it: whoever spawns (`SpawnError`), and the block
+ * that owns it (`ActorCrashed`, `ForkFailed`).
  *
  * They stand in one file because each may be the cause of the other: a Cause that climbs the tree carries any of them,
  * as `AnyCause`. Deciding what follows from a crash is the nursery's or the supervisor's.
@@ -211,42 +211,11 @@ export class ForkFailed extends Schema.TaggedError<ForkFailed>()("ForkFailed", {
   }
 }
 
-/**
- * A supervised child had to be restarted more often than its supervisor allows, and everything that was supervised with
- * it has been ended. `cause` is what ended it last.
- */
-export class RestartIntensityExceeded extends Schema.TaggedError<RestartIntensityExceeded>()(
-  "RestartIntensityExceeded",
-  {
-    /** The child's name with its supervisor. */
-    child: Schema.String,
-    /** How many restarts there had been, over all children of the supervisor. */
-    restarts: Schema.Int,
-    /** The window in which they were, in milliseconds; absent if it was the budget for all time that is used up. */
-    within: Schema.optional(Schema.Finite),
-    cause: AnyCause
-  }
-) {
-  override get message() {
-    const window =
-      this.within === undefined ? "in all, which is its budget" : `within ${this.within} ms`
-    return `The supervisor gave up: ${this.restarts} restarts ${window}. The last to end was "${this.child}": ${causeInShort(this.cause)}.`
-  }
-}
-
 /** The machinery's own errors say what they are in their first words. */
 const isOurs = (error: unknown): boolean =>
   error instanceof ActorCrashed ||
   error instanceof ForkFailed ||
-  error instanceof RestartIntensityExceeded ||
   error instanceof SpawnError ||
   error instanceof PortalError
 
-const AnyError = Schema.Union([
-  ActorCrashed,
-  ForkFailed,
-  RestartIntensityExceeded,
-  SpawnError,
-  PortalError,
-  Defect
-])
+const AnyError = Schema.Union([ActorCrashed, ForkFailed, SpawnError, PortalError, Defect])
