@@ -69,5 +69,5 @@ NodeActor.main(import.meta, [Lookout.program(LookoutLive), Tower.program(TowerLi
 // still running: 0 of 4
 
 // Exit code 1, and on stderr:
-// ActorCrashed: The actor "root/west" crashed: A fiber started with Nursery.fork failed
+// ActorCrashed: The actor "root/west" crashed: A fiber started with Nursery.fork, or Nursery.start, failed
 // LostSight: lost sight of the sun

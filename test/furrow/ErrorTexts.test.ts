@@ -169,7 +169,7 @@ const texts: ReadonlyArray<readonly [Error, string]> = [
         Cause.makeDieReason(new Error("no ink"))
       ])
     }),
-    `A fiber started with Nursery.fork failed: no paper (and 1 more).`
+    `A fiber started with Nursery.fork, or Nursery.start, failed: no paper (and 1 more).`
   ],
   // --- whoever owns a supervisor -------------------------------------------------------------------------------------
   [

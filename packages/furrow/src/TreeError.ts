@@ -199,7 +199,7 @@ export class ForkFailed extends Schema.TaggedError<ForkFailed>()("ForkFailed", {
   cause: AnyCause
 }) {
   override get message() {
-    return `A fiber started with Nursery.fork failed: ${causeInShort(this.cause)}.`
+    return `A fiber started with Nursery.fork, or Nursery.start, failed: ${causeInShort(this.cause)}.`
   }
 }
 
