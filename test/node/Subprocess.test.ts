@@ -188,8 +188,7 @@ describe("the output of a program", () => {
 })
 
 describe("a program", () => {
-  live(
-    "SUB-2 reads nothing, writes into a pipe, and has no terminal, nor a wire",
+  it.live("SUB-2 reads nothing, writes into a pipe, and has no terminal, nor a wire", () =>
     Effect.gen(function* () {
       const script = `
         for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done
@@ -204,7 +203,7 @@ describe("a program", () => {
         expect.stringMatching(/^(pipe|socket):/),
         expect.stringMatching(/^\s*\?\s*$/)
       ])
-    })
+    }).pipe(Effect.provide(NodeActor.layer))
   )
 
   it.live.skipIf(!isPossible)("SUB-2 has none either if this process does", () =>
