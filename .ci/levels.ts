@@ -16,6 +16,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
     files: [
       "CodecError.ts",
       "Events.ts",
+      "Exits.ts",
       "Guard.ts",
       "Known.ts",
       "PortalError.ts",

@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { reasonsOf } from "./Exits.ts"
 
 /** What can be opened: any effect, a dialog's `Opening` among them. */
 type Openable = Effect.Effect<unknown, unknown, unknown>
@@ -26,9 +27,6 @@ type Some<Entries extends Openables> = keyof Entries extends never
 type Opened<Entries extends Openables> = {
   -readonly [Name in keyof Entries]: Effect.Success<Entries[Name]>
 }
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 const gather = <A, E, R>(
   entries: ReadonlyArray<Effect.Effect<A, E, R>>

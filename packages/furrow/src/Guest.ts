@@ -14,6 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Self } from "./Actor.ts"
 import { asDefects, failUnlessEmpty, sameEvent } from "./Dialog.ts"
+import { reasonsOf } from "./Exits.ts"
 import type { Code, Guest, GuestCancelled, GuestOptions, Host } from "./GuestEnds.ts"
 import { Stay } from "./GuestStay.ts"
 
@@ -126,9 +127,6 @@ const linked = <A, E, R>(
       ? ended
       : Exit.failCause(Cause.fromReasons(reasons))
   })
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 /**
  * The items of an async iterable, such as an async generator makes, as a stream. It makes an item only when one is

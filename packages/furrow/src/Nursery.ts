@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
 import { ContractBroken, sameEvent } from "./Dialog.ts"
+import { reasonsOf } from "./Exits.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
 import * as Ladder from "./Ladder.ts"
@@ -387,9 +388,6 @@ class Block implements NurseryService {
     })
   }
 }
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 const errorOf = (reason: Cause.Reason<unknown>): unknown =>
   Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined

@@ -18,6 +18,7 @@ import * as MutableHashMap from "effect/MutableHashMap"
 import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { reasonsOf } from "./Exits.ts"
 
 /** How a resource is opened, and for how long it is kept. */
 export interface SharedOptions<K, A, E, R> {
@@ -78,9 +79,6 @@ const Leaver = Context.Reference<Fiber.Fiber<unknown, unknown> | undefined>(
   "furrow/Shared/Leaver",
   { defaultValue: () => undefined }
 )
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 /**
  * Resources that are shared for the length of a scope. When it closes, all are closed, at once and together, also those

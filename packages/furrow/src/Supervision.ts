@@ -20,6 +20,7 @@ import * as Schedule from "effect/Schedule"
 import type { ActorExit } from "./Actor.ts"
 import type { AnyChildSpec } from "./ChildSpec.ts"
 import * as Events from "./Events.ts"
+import { reasonsOf } from "./Exits.ts"
 import * as Ladder from "./Ladder.ts"
 import type { Launched } from "./launch.ts"
 import * as Life from "./Life.ts"
@@ -540,7 +541,7 @@ export class Supervision {
       // One that shut itself down before it was ready has had its life.
       if (Exit.isFailure(came) || (!below.isReady && below.failures.length > 0)) {
         const reasons = yield* stop(1)
-        const interrupted = Exit.isFailure(came) ? came.cause.reasons : []
+        const interrupted = reasonsOf(came)
         return yield* Effect.failCause(Cause.fromReasons([...interrupted, ...reasons]))
       }
       return {

@@ -15,6 +15,7 @@ import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { ChildSpec, Keeping } from "./ChildSpec.ts"
+import { reasonsOf } from "./Exits.ts"
 import * as Life from "./Life.ts"
 import * as Nursery from "./Nursery.ts"
 import { Within } from "./NurseryKey.ts"
@@ -347,7 +348,7 @@ const begin = <C extends Children>(
     if (Exit.isFailure(first) || (!supervision.isReady && supervision.failures.length > 0)) {
       supervision.stop()
       const reasons = yield* over
-      const interrupted = Exit.isFailure(first) ? first.cause.reasons : []
+      const interrupted = reasonsOf(first)
       return yield* Effect.failCause(Cause.fromReasons([...interrupted, ...reasons]))
     }
     return {

@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { sameEvent } from "./Dialog.ts"
+import { reasonsOf } from "./Exits.ts"
 
 /** One task of a block. */
 export interface Task<out A, out E = never> {
@@ -69,9 +70,6 @@ export interface Ended<out A, out E = never> {
   readonly name: string
   readonly exit: Exit.Exit<A, E>
 }
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 /** What went wrong, and is more than having been cancelled. */
 const failuresOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>

@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ActorExit, AnyDefinition, Handlers, Portal } from "./Actor.ts"
 import * as Events from "./Events.ts"
+import { reasonsOf } from "./Exits.ts"
 import * as Ladder from "./Ladder.ts"
 import * as Life from "./Life.ts"
 import { Within } from "./NurseryKey.ts"
@@ -349,9 +350,6 @@ export const launch = (
       climb
     )
   })
-
-const reasonsOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<E>> =>
-  Exit.isFailure(exit) ? exit.cause.reasons : []
 
 /** In milliseconds, and finite: a frame cannot say "for ever". */
 const millis = (input: Duration.Input | undefined, otherwise: number): number =>
