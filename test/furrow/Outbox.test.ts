@@ -135,6 +135,19 @@ describe("the order of writing", () => {
     ])
   })
 
+  it("each part says how long the whole is", () => {
+    const { outbox } = make()
+    laneWith(outbox, 2, item(70_000))
+    const frames = new Framing.Deframer()
+      .push(outbox.take(Codec.binary, 100_000)!)
+      .map((body) => Codec.binary.decodeFrame(body))
+    expect(frames).toMatchObject([
+      { _tag: "More", whole: 70_000 },
+      { _tag: "More", whole: 70_000 },
+      { _tag: "Item" }
+    ])
+  })
+
   it("is asked for nothing when there is nothing to write", () => {
     const { outbox, woken } = make()
     expect(outbox.ready).toBe(false)

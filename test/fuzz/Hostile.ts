@@ -128,7 +128,7 @@ export class Hostile {
         return void said.push({ _tag: "End", id: known })
     }
     for (let parts = dice.once(3) ? dice.below(6) : 0; parts > 0; parts--) {
-      said.push({ _tag: "More", id, lane: "open", payload: this.payload() })
+      said.push({ _tag: "More", id, lane: "open", ...this.whole(), payload: this.payload() })
     }
     said.push({
       _tag: "Open",
@@ -143,6 +143,12 @@ export class Hostile {
     })
   }
 
+  /** What it says of the length of a value in parts: nothing, or whatever. */
+  private whole(): { readonly whole?: number } {
+    const { dice } = this
+    return dice.once(2) ? {} : { whole: dice.pick([1, 7, 4096, 1e6, Number.MAX_SAFE_INTEGER]) }
+  }
+
   /** What a callee may say to one of the first dialogs that its caller has opened. */
   private asCallee(): Protocol.Frame {
     const { dice } = this
@@ -150,7 +156,13 @@ export class Hostile {
     const payload = this.payload()
     switch (dice.below(8)) {
       case 0:
-        return { _tag: "More", id, lane: dice.once(10) ? "item" : "exit", payload }
+        return {
+          _tag: "More",
+          id,
+          lane: dice.once(10) ? "item" : "exit",
+          ...this.whole(),
+          payload
+        }
       case 1:
         return {
           _tag: "Started",

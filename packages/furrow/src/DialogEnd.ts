@@ -272,7 +272,7 @@ export class DialogEnd {
         if (frame.lane !== this.partsLane) this.forgetParts()
         this.partsLane = frame.lane
         const parts = (this.parts ??= new Parts())
-        parts.push(frame.payload)
+        parts.push(frame.payload, frame.whole)
         return parts.length > valueLimit
           ? new Violation({
               rule: "ValueTooLong",

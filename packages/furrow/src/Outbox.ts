@@ -226,7 +226,14 @@ export class Outbox {
       const part = parcel.payload.subarray(parcel.offset, parcel.offset + PartSize)
       parcel.offset += PartSize
       lane.length -= PartSize
-      return { _tag: "More", id, lane: parcel.lane, payload: part } satisfies FrameOf<"More">
+      const whole = parcel.payload.length
+      return {
+        _tag: "More",
+        id,
+        lane: parcel.lane,
+        whole,
+        payload: part
+      } satisfies FrameOf<"More">
     }
     lane.shift()
     lane.length -= left

@@ -489,7 +489,7 @@ export class Session {
         if (frame.payload.length === 0) {
           throw new Violation({ rule: "UnexpectedFrame", detail: "a part without bytes" })
         }
-        arriving.push(frame.payload)
+        arriving.push(frame.payload, frame.whole)
         if (arriving.length > this.own.value) {
           throw new Violation({
             rule: "ValueTooLong",

@@ -365,7 +365,8 @@ describe("the layout of what is said most", () => {
     ],
     [{ _tag: "Started", id: 300, window, payload }, [2, 172, 2, 64, 128, 128, 16, 1, 2]],
     [{ _tag: "Item", id: 300, payload }, [3, 172, 2, 1, 2]],
-    [{ _tag: "More", id: 127, lane: "exit", payload }, [4, 127, 3, 1, 2]],
+    [{ _tag: "More", id: 127, lane: "exit", payload }, [4, 127, 3, 0, 1, 2]],
+    [{ _tag: "More", id: 126, lane: "item", whole: 300, payload }, [4, 126, 2, 172, 2, 1, 2]],
     [{ _tag: "End", id: 128 }, [5, 128, 1]],
     [{ _tag: "Credit", id: 0, items: 32, bytes: 1000 }, [6, 0, 32, 232, 7]],
     [

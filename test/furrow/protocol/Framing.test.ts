@@ -117,6 +117,53 @@ describe("Framing", () => {
     expect(Framing.kept(chunk.subarray(0, 40_000)).buffer).toBe(chunk.buffer)
   })
 
+  it("a value in parts comes out whole, however long it was said to be", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 20_000 }),
+        fc.array(fc.nat({ max: 20_000 }), { minLength: 1 }),
+        fc.array(
+          fc.oneof(fc.constant(undefined), fc.integer({ min: 1, max: 30_000 }), fc.maxSafeNat()),
+          { minLength: 1 }
+        ),
+        (value, places, said) => {
+          const parts = new Framing.Parts()
+          const all = cut(value, places)
+          for (const [i, part] of all.slice(0, -1).entries()) {
+            parts.push(part, said[i % said.length])
+          }
+          expect(parts.length).toBe(value.length - all.at(-1)!.length)
+          const whole = parts.join(all.at(-1)!)
+          expect(whole).toEqual(value)
+          expect(whole.buffer.byteLength).toBe(value.length)
+        }
+      )
+    )
+  })
+
+  it("a value that was said to be as long as it is has its place as soon as a sixteenth of it is there", () => {
+    const parts = new Framing.Parts()
+    const part = new Uint8Array(1000).fill(7)
+    const held: Array<number> = []
+    for (let n = 1; n < 32; n++) {
+      parts.push(part, 32_000)
+      held.push(parts.held)
+    }
+    // The first bytes have some room in any case.
+    expect(held).toEqual(held.map((_, n) => (n < 4 ? 4096 : 32_000)))
+    expect(parts.join(part)).toEqual(new Uint8Array(32_000).fill(7))
+  })
+
+  it("F15 a value takes no more room than sixteen times what is there of it, whatever is said of its length", () => {
+    for (const said of [Number.MAX_SAFE_INTEGER, 2 ** 30, 1_000_000, 100_000]) {
+      const parts = new Framing.Parts()
+      for (let n = 1; n <= 1000; n++) {
+        parts.push(new Uint8Array(100), said)
+        expect(parts.held).toBeLessThanOrEqual(Math.max(4096, 16 * parts.length))
+      }
+    }
+  })
+
   it("a batch is its frames, each behind its length, however long; what was taken is not written again", () => {
     const batch = new Framing.Batch()
     fc.assert(

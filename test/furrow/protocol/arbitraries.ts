@@ -131,12 +131,19 @@ const connection: ReadonlyArray<fc.Arbitrary<Protocol.Frame>> = [
 /** Frames of the dialog with the given id. */
 export const dialogFrame = (id: fc.Arbitrary<number>): fc.Arbitrary<Protocol.DialogFrame> =>
   fc.oneof(
-    fc.record({
-      _tag: tag("More"),
-      id,
-      lane: fc.constantFrom("open", "started", "item", "exit"),
-      payload: part
-    }),
+    fc.record<FrameOf<"More">, "_tag" | "id" | "lane" | "payload">(
+      {
+        _tag: tag("More"),
+        id,
+        lane: fc.constantFrom("open", "started", "item", "exit"),
+        whole: fc.oneof(
+          fc.integer({ min: 1, max: 300 }),
+          fc.maxSafeNat().map((n) => n + 1)
+        ),
+        payload: part
+      },
+      { requiredKeys: ["_tag", "id", "lane", "payload"] }
+    ),
     fc.record<FrameOf<"Open">, "_tag" | "id" | "operation" | "window" | "payload">(
       {
         _tag: tag("Open"),

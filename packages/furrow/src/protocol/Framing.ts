@@ -4,7 +4,7 @@
  * Answers for cutting a stream of bytes into bodies, however the chunks fall, and for refusing a body that is too long
  * before anything is allocated for it. What stands in a body is the codec's.
  */
-import { FrameLimit, Violation } from "./Protocol.ts"
+import { FrameLimit, PartSize, Violation } from "./Protocol.ts"
 
 const PrefixSize = 4
 
@@ -26,8 +26,8 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
 /** What a batch begins with, in bytes: it grows by doubling, and is given away when it is at least half full. */
 const BatchSize = 8192
 
-/** The most that a batch begins with after a large one: a write, and the frame that it ends with. */
-const LargeBatch = 131_072
+/** The most that a batch begins with after a large one, in bytes: two parts of a long value, and small frames beside them. */
+const LargeBatch = 2 * PartSize + 2048
 
 /**
  * Frames on their way out: each is written behind the last, its length before it, and all are taken at once, so that a
@@ -103,8 +103,11 @@ export class Batch {
 
   private room(bytes: number): void {
     if (this.filled + bytes <= this.buffer.length) return
+    const needed = this.filled + bytes
     let size = this.buffer.length * 2
-    while (size < this.filled + bytes) size *= 2
+    while (size < needed) size *= 2
+    // As large as they mostly get, and not twice as large: what is not filled is memory all the same.
+    if (needed <= LargeBatch && size > LargeBatch) size = LargeBatch
     const larger = new Uint8Array(size)
     larger.set(this.buffer.subarray(0, this.filled))
     this.use(larger)
@@ -120,53 +123,54 @@ export class Batch {
 export const kept = (bytes: Uint8Array): Uint8Array =>
   bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes
 
-/** Parts shorter than this are copied into blocks of this many bytes. */
-const BlockSize = 4096
+/** What there is room for at once when the first part of a value arrives, in bytes. */
+const LeastRoom = 4096
 
-/** The parts of one value as they arrive. A value in very many parts takes no more room than twice its length. */
+/** Once a value is there by one part in so many, there is room for all of it, if its length was said. */
+const Ahead = 16
+
+/**
+ * The parts of one value as they arrive. There is room for at most twice what is there, or sixteen times as much of a
+ * value that has been said to be so long: joining a long one at its end would take as long as all the rest.
+ */
 export class Parts {
-  private readonly blocks: Array<Uint8Array> = []
-  private block: Uint8Array | undefined
+  private room = new Uint8Array(0)
   private filled = 0
-  private total = 0
 
   /** How many bytes have arrived. */
   get length(): number {
-    return this.total
+    return this.filled
   }
 
-  /** Takes in the next part; it belongs to the value from now on. */
-  push(part: Uint8Array): void {
-    this.total += part.length
-    if (part.length >= BlockSize) {
-      this.endBlock()
-      this.blocks.push(kept(part))
-      return
+  /** How many bytes there is room for. */
+  get held(): number {
+    return this.room.length
+  }
+
+  /** Takes in the next part. `whole`: how long the value is said to be. */
+  push(part: Uint8Array, whole = 0): void {
+    const filled = this.filled + part.length
+    if (filled > this.room.length) {
+      this.grow(
+        filled <= whole && whole <= filled * Ahead ? whole : Math.max(filled * 2, LeastRoom)
+      )
     }
-    if (this.filled + part.length > BlockSize) this.endBlock()
-    this.block ??= new Uint8Array(BlockSize)
-    this.block.set(part, this.filled)
-    this.filled += part.length
+    this.room.set(part, this.filled)
+    this.filled = filled
   }
 
   /** The whole value, whose last part this is. */
   join(last: Uint8Array): Uint8Array {
-    this.endBlock()
-    const whole = new Uint8Array(this.total + last.length)
-    let at = 0
-    for (const block of this.blocks) {
-      whole.set(block, at)
-      at += block.length
-    }
-    whole.set(last, at)
-    return whole
+    const length = this.filled + last.length
+    if (this.room.length !== length) this.grow(length)
+    this.room.set(last, this.filled)
+    return this.room
   }
 
-  private endBlock(): void {
-    if (this.block === undefined) return
-    this.blocks.push(this.block.subarray(0, this.filled))
-    this.block = undefined
-    this.filled = 0
+  private grow(size: number): void {
+    const larger = new Uint8Array(size)
+    larger.set(this.room.subarray(0, this.filled))
+    this.room = larger
   }
 }
 

@@ -90,9 +90,13 @@ export const write = (frame: Frame, out: Batch): boolean => {
     case "More": {
       const lane = lanes.indexOf(frame.lane)
       if (!isCount(frame.id) || lane < 0) return false
+      const { whole } = frame
+      if (whole !== undefined && (whole === 0 || !isCount(whole))) return false
       out.byte(Kind.More)
       out.count(frame.id)
       out.byte(lane)
+      // None in parts is of no bytes: 0 is unsaid.
+      out.count(whole ?? 0)
       out.bytes(frame.payload)
       return true
     }
@@ -181,7 +185,14 @@ export const read = (body: Uint8Array): Frame => {
       const id = count()
       const lane = lanes[byte()]
       if (lane === undefined) throw new Error("it is part of no lane")
-      return { _tag: "More", id, lane, payload: body.subarray(at) }
+      const whole = count()
+      return {
+        _tag: "More",
+        id,
+        lane,
+        ...(whole === 0 ? {} : { whole }),
+        payload: body.subarray(at)
+      }
     }
     case Kind.End: {
       const id = count()

@@ -56,9 +56,11 @@
  * A payload is a value of the operation's own schema (an argument, an item, a result), written by the codec in use. It
  * stands in these frames as bytes. A payload longer than `PartSize` travels in parts: `More` frames of the same id and
  * lane hold its first bytes in order, at least one byte each, the frame itself holds the last. Parts may be cut
- * anywhere. Until a value is complete its sender says nothing else in that dialog but `Cancel` and `Credit`; only `Exit`
- * (or its first part) gives up a `Started` or an `Item` that is still under way. Only payloads of dialogs travel in
- * parts: those of `Start`, `StartFailed` and `Bye` have room in their frame.
+ * anywhere. `More.whole` says how long the payload will be, so that there can be room for it before it is there; it is
+ * believed only as far as that costs little, and need not be said. Until a value is complete its sender says nothing
+ * else in that dialog but `Cancel` and `Credit`; only `Exit` (or its first part) gives up a `Started` or an `Item` that
+ * is still under way. Only payloads of dialogs travel in parts: those of `Start`, `StartFailed` and `Bye` have room in
+ * their frame.
  *
  * A `Cancel` for a dialog whose `Open` is still in parts drops them, and is answered by `Exit`. The callee may say `Exit`
  * before it has all of `Open`, too; the rest of it is late.
@@ -284,8 +286,16 @@ export const Lane = Schema.Literals(["open", "started", "item", "exit"])
 /** See the schema. */
 export type Lane = typeof Lane.Type
 
-/** A part of a payload, not the last. The last part is in the frame that the lane names. */
-export const More = Schema.TaggedStruct("More", { id: DialogId, lane: Lane, payload: Payload })
+/**
+ * A part of a payload, not the last. The last part is in the frame that the lane names. `whole`: how many bytes the
+ * payload has in all.
+ */
+export const More = Schema.TaggedStruct("More", {
+  id: DialogId,
+  lane: Lane,
+  whole: Schema.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),
+  payload: Payload
+})
 
 /**
  * The caller's first word. `window`: what the caller takes of the callee's items. `timeLeft`: how long the caller will
