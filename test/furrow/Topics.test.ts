@@ -255,6 +255,7 @@ describe("a subscription of a feed", () => {
         const { client, running } = yield* endless
         const feed = yield* Topics.open(client.Quotes(), { capacity: 1 })
         yield* feed.subscribe([named("idle")])
+        yield* settle
         const leaving = yield* Scope.make()
         yield* Scope.provide(feed.subscribe([tea]), leaving)
         yield* untilRunning(running, ["idle", "tea"])

@@ -84,7 +84,7 @@ export interface Feed<Topic, Item, E> {
 export interface OpenOptions {
   /**
    * How many items a subscription may leave untaken before the dialog's others, and in the end the publisher, wait for
-   * it. Defaults to `64`.
+   * it; it may get more while the publisher has been asked for a topic and has not answered. Defaults to `64`.
    */
   readonly capacity?: number | undefined
 }
