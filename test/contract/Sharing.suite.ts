@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type * as Actor from "furrow/Actor"
 import * as Deadline from "furrow/Deadline"
 import type * as Dialog from "furrow/Dialog"
@@ -218,31 +217,6 @@ export default (world: World): void => {
           expect(uses.map(({ hit }) => hit)).toEqual([false, true])
           expect(observer.lines()).toEqual(["a opens", "a closes", "a is closed", "a opens"])
           for (const { leave } of uses) yield* joined(yield* fork(leave))
-        })
-      ))
-
-    it("RES-9 a stream of an actor is shared by many tasks: one subscription on the wire, every item for each", () =>
-      play((player, observer) =>
-        Effect.gen(function* () {
-          const shared = yield* Shared.make({
-            open: (count: number) =>
-              Stream.broadcast(
-                player.client.Numbers({
-                  count,
-                  last: [{ do: "note", file: observer.file, text: "left" }]
-                }),
-                { capacity: 16, replay: count }
-              )
-          })
-          const seen = yield* Effect.forEach(
-            Array.from({ length: 8 }),
-            () => shared.use(100, (numbers) => Stream.runCollect(numbers)),
-            { concurrency: "unbounded" }
-          )
-          const all = Array.from(Array(100).keys())
-          expect(seen).toEqual(Array.from({ length: 8 }, () => all))
-          expect(yield* player.client.Sent()).toBe(100)
-          expect(observer.lines()).toEqual(["left"])
         })
       ))
 

@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Actor from "furrow/Actor"
 import { Closed } from "furrow/FanOut"
@@ -331,31 +332,130 @@ export default (world: World): void => {
         }).pipe(Effect.scoped)
       ))
 
-    it("a source that fails fails whoever is subscribed to its topic, and nobody else; one that ends is silent", () =>
+    it("a source that fails fails whoever is subscribed to its topic, and nobody else", () =>
       Nursery.run(
         Effect.gen(function* () {
           const { client } = yield* Nursery.spawn(Market, main)
           const unharmed = yield* Topics.open(client.Quotes())
-          const short = yield* unharmed.subscribe(["short"])
+          const other = yield* unharmed.subscribe(["a"])
           const failing = yield* Topics.open(client.Quotes())
-          const both = yield* failing.subscribe(["broken"])
-          const beside = yield* failing.subscribe(["short"])
-          expect(yield* Effect.flip(Stream.runDrain(both.stream))).toStrictEqual(
-            new Broken({ topic: "broken" })
+          const broken = yield* failing.subscribe(["broken"])
+          const beside = yield* failing.subscribe(["short", "b"])
+          const seen: Array<number> = []
+          const told = yield* Effect.flip(
+            Stream.runForEach(broken.stream, ({ item }) => Effect.sync(() => seen.push(item)))
           )
-          assert((yield* Effect.flip(Stream.runDrain(beside.stream))) instanceof Broken)
-          // Whoever comes late meets the same.
-          const late = yield* failing.subscribe(["a"])
-          assert((yield* Effect.flip(Stream.runDrain(late.stream))) instanceof Broken)
+          expect([told, ...seen]).toStrictEqual([new Broken({ topic: "broken" }), 1, 2])
+          // It is one dialog; whoever comes late meets the same.
+          for (const { stream } of [beside, yield* failing.subscribe(["a"])]) {
+            assert((yield* Effect.flip(Stream.runDrain(stream))) instanceof Broken)
+          }
+          expect(yield* Stream.runCollect(Stream.take(other.stream, 1000))).toHaveLength(1000)
+        }).pipe(Effect.scoped)
+      ))
 
-          expect(yield* Stream.runCollect(Stream.take(short.stream, 2))).toMatchObject([
-            { item: 1 },
-            { item: 2 }
-          ])
-          yield* short.subscribe(["a"])
-          expect(yield* Stream.runCollect(Stream.take(short.stream, 1))).toMatchObject([
-            { topic: "a", item: 1 }
-          ])
+    it("a topic whose source has ended has ended for all who are subscribed: a stream ends with the last of its topics, and a topic begins again", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { client } = yield* Nursery.spawn(Market, main)
+          const feed = yield* Topics.open(client.Quotes())
+          const short = yield* feed.subscribe(["short"])
+          const other = yield* (yield* Topics.open(client.Quotes())).subscribe(["short"])
+          const twice = [
+            { topic: "short", item: 1 },
+            { topic: "short", item: 2 }
+          ]
+          expect(yield* Stream.runCollect(short.stream)).toMatchObject(twice)
+          // It may have come when the source had.
+          yield* Stream.runDrain(other.stream)
+          // It stays so; nobody runs, and nobody is listened to.
+          expect(yield* Stream.runCollect(short.stream)).toStrictEqual([])
+          expect(yield* short.topics).toStrictEqual([])
+          yield* eventually(client.Log(), (log) => those(log, "ended").length === 1)
+
+          yield* short.subscribe(["short", "a"])
+          const items = yield* Stream.runCollect(
+            Stream.takeUntil(short.stream, ({ item }) => item === 100)
+          )
+          expect(items.filter(({ topic }) => topic === "short")).toMatchObject(twice)
+          expect(items.filter(({ topic }) => topic === "a")).toHaveLength(100)
+          expect(yield* short.topics).toStrictEqual(["a"])
+          // What is left is given up.
+          const ending = yield* Effect.forkChild(Stream.runDrain(short.stream))
+          yield* short.unsubscribe(["a"])
+          yield* Fiber.join(ending)
+          expect(those(yield* client.Log(), "started")).toStrictEqual(["a", "short", "short"])
+        }).pipe(Effect.scoped)
+      ))
+
+    it("the end of a topic is passed on by whoever stands between", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const market = yield* Nursery.spawn(Market, main)
+          yield* Effect.gen(function* () {
+            const listener = yield* Nursery.spawn(Listener, { ...main, serve: Market })
+            const steps = [{ subscribe: ["short"], unsubscribe: [], take: -1 }]
+            expect(yield* Stream.runCollect(listener.client.Listen({ steps }))).toStrictEqual([
+              { step: 0, topic: "short", item: 1 },
+              { step: 0, topic: "short", item: 2 }
+            ])
+          }).pipe(Effect.provide(relay(market)))
+        })
+      ))
+
+    it("the end of a publisher is the end of every subscription, and of those that come afterwards", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { client } = yield* Nursery.spawn(Agency, main)
+          const feed = yield* Topics.open(client.News())
+          const reader = yield* reading((yield* feed.subscribe(["a"])).stream)
+          const idle = yield* (yield* Topics.open(client.News())).subscribe([])
+          expect(yield* client.Report({ kind: "news", topic: "a", item: 1 })).toBe(true)
+          yield* reader.more(1)
+          yield* client.Shut()
+          yield* Fiber.join(reader.fiber)
+          const late = yield* (yield* Topics.open(client.News())).subscribe(["a"])
+          for (const { stream } of [idle, late, yield* feed.subscribe(["b"])]) {
+            expect(yield* Stream.runCollect(stream)).toStrictEqual([])
+          }
+          expect(yield* client.Report({ kind: "news", topic: "a", item: 2 })).toBe(false)
+        }).pipe(Effect.scoped)
+      ))
+
+    it("the publisher's actor is stopped: every subscription fails with who asked for it", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const market = yield* Nursery.spawn(Market, main)
+          const feed = yield* Topics.open(market.client.Quotes())
+          const first = yield* reading((yield* feed.subscribe(["a"])).stream)
+          yield* first.more(10)
+          yield* market.stop
+          const late = yield* feed.subscribe(["b"])
+          for (const met of [Fiber.join(first.fiber), Stream.runDrain(late.stream)]) {
+            const error = yield* Effect.flip(met)
+            assert(error instanceof PortalError)
+            assert(error.reason._tag === "Cancelled", error.reason._tag)
+            expect(error.reason.by.incarnation).not.toBe(market.actor.incarnation)
+          }
+        }).pipe(Effect.scoped)
+      ))
+
+    it("PUB-3 a topic is let go of as soon as its last subscription is left, however far another one of the dialog is behind", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { client } = yield* Nursery.spawn(Market, main)
+          const feed = yield* Topics.open(client.Quotes(), { capacity: 1 })
+          // Nobody reads it, and so it holds up the dialog; but no change of the others.
+          yield* feed.subscribe(["a"])
+          const scope = yield* Scope.make()
+          yield* Scope.provide(feed.subscribe(["b"]), scope)
+          // Whoever does not wait for the answer holds up no other change either.
+          const asking = yield* Effect.forkChild(Effect.scoped(feed.subscribe(["c"])), {
+            startImmediately: true
+          })
+          yield* Fiber.interrupt(asking)
+          yield* Scope.close(scope, Exit.void)
+          yield* eventually(client.Log(), (log) => those(log, "ended").includes("b"))
         }).pipe(Effect.scoped)
       ))
 

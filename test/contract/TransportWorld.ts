@@ -24,17 +24,25 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import backpressure from "./Backpressure.suite.ts"
 import calls from "./Calls.suite.ts"
+import clusters from "./Clusters.suite.ts"
 import context from "./Context.suite.ts"
 import dialogs from "./Dialogs.suite.ts"
 import errors from "./Errors.suite.ts"
+import fanOut from "./FanOut.suite.ts"
 import { programs } from "./fixtures/programs.ts"
+import guests from "./Guests.suite.ts"
 import leaving from "./Leaving.suite.ts"
 import messages from "./Messages.suite.ts"
 import nurseries from "./Nurseries.suite.ts"
 import starting from "./Starting.suite.ts"
 import oneShots from "./OneShots.suite.ts"
+import pools from "./Pools.suite.ts"
+import sharing from "./Sharing.suite.ts"
 import spawning from "./Spawning.suite.ts"
 import streams from "./Streams.suite.ts"
+import supervisors from "./Supervisors.suite.ts"
+import tasks from "./Tasks.suite.ts"
+import topics from "./Topics.suite.ts"
 import { make, patience, testWorldCan } from "./World.ts"
 import type { World } from "./World.ts"
 import worlds from "./Worlds.suite.ts"
@@ -120,7 +128,15 @@ export const suites = (world: World): void => {
     messages,
     dialogs,
     leaving,
-    backpressure
+    backpressure,
+    tasks,
+    fanOut,
+    topics,
+    sharing,
+    clusters,
+    pools,
+    supervisors,
+    guests
   ])
     suite(world)
 }

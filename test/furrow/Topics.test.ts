@@ -6,12 +6,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Actor from "furrow/Actor"
 import * as Deadline from "furrow/Deadline"
 import * as Topics from "furrow/Topics"
+import { Dice } from "../fuzz/Dice.ts"
 import { connect } from "./RouterPair.ts"
 
 /** A topic with a shape: two of the same shape are one. */
@@ -172,4 +174,183 @@ it.effect(
       expect(yield* first).toMatchObject({ value: { item: 1 } })
       expect(yield* first).toMatchObject({ value: { item: 2 } })
     }).pipe(Effect.scoped)
+)
+
+/** A market of numbers without end, and the names of the sources that run. */
+const endless = Effect.gen(function* () {
+  const running = new Set<string>()
+  const { client } = yield* marketOf(({ name }) =>
+    Stream.suspend(() => {
+      expect(running, "it runs twice").not.toContain(name)
+      running.add(name)
+      return Stream.rechunk(Stream.range(1, Number.MAX_SAFE_INTEGER), 1)
+    }).pipe(
+      // An end takes its time.
+      Stream.ensuring(
+        Effect.andThen(
+          Effect.repeat(Effect.yieldNow, { times: 5 }),
+          Effect.sync(() => running.delete(name))
+        )
+      )
+    )
+  )
+  return { client, running }
+})
+
+const named = (name: string) => ({ name, tenths: false })
+
+/** Waits until these sources run, and no others. */
+const untilRunning = (running: ReadonlySet<string>, names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    for (let n = 0; n < 50 && [...running].sort().join() !== names.join(); n++) yield* settle
+    expect([...running].sort()).toStrictEqual(names)
+  })
+
+describe("a subscription of a feed", () => {
+  it.effect("that has given up what it had not taken holds nobody up", () =>
+    Effect.gen(function* () {
+      const { client } = yield* endless
+      const feed = yield* Topics.open(client.Quotes(), { capacity: 1 })
+      const idle = yield* feed.subscribe([tea])
+      const { stream } = yield* feed.subscribe([tea])
+      yield* settle
+      yield* idle.unsubscribe([tea])
+      const reading = yield* Effect.forkChild(Stream.runDrain(Stream.take(stream, 500)))
+      for (let n = 0; n < 50; n++) yield* settle
+      expect(reading.pollUnsafe()).toStrictEqual(Exit.void)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "does not take what had arrived before it gave up a topic, when it wants that again",
+    () =>
+      Effect.gen(function* () {
+        const { client } = yield* endless
+        const feed = yield* Topics.open(client.Quotes())
+        const quotes = yield* feed.subscribe([tea])
+        yield* settle
+        yield* quotes.unsubscribe([tea])
+        yield* quotes.subscribe([tea])
+        // The source has begun anew.
+        const items = yield* Stream.runCollect(Stream.take(quotes.stream, 200))
+        expect(items.map(({ item }) => item)).toStrictEqual(items.map((_, index) => index + 1))
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("that is closed asks for nothing any more", () =>
+    Effect.gen(function* () {
+      const { client, running } = yield* endless
+      const feed = yield* Topics.open(client.Quotes())
+      const left = yield* Effect.scoped(feed.subscribe([]))
+      yield* left.subscribe([tea])
+      yield* settle
+      expect([running.size, yield* left.topics]).toStrictEqual([0, []])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "PUB-3 is left at once, also if another one has asked for more and does not wait for the answer",
+    () =>
+      Effect.gen(function* () {
+        const { client, running } = yield* endless
+        const feed = yield* Topics.open(client.Quotes(), { capacity: 1 })
+        yield* feed.subscribe([named("idle")])
+        yield* settle
+        const leaving = yield* Scope.make()
+        yield* Scope.provide(feed.subscribe([tea]), leaving)
+        yield* untilRunning(running, ["idle", "tea"])
+        // Until nothing more fits between the two ends.
+        for (let n = 0; n < 10; n++) yield* settle
+        const asking = yield* Effect.forkChild(Effect.scoped(feed.subscribe([named("milk")])), {
+          startImmediately: true
+        })
+        yield* Fiber.interrupt(asking)
+        yield* Scope.close(leaving, Exit.void)
+        yield* untilRunning(running, ["idle"])
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("whose topic does not fit its schema dies of that, and waits for no answer", () =>
+    Effect.gen(function* () {
+      const { client } = yield* endless
+      const feed = yield* Topics.open(client.Quotes())
+      const wrong = yield* feed.subscribe([{ name: "tea", tenths: "many" as never }])
+      const exit = yield* Effect.exit(Stream.runDrain(wrong.stream))
+      expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "PUB-3 is interrupted wherever it is, while another one changes its topics: what nobody wants any more has ended",
+    () =>
+      Effect.gen(function* () {
+        for (let turns = 0; turns < 150; turns++) {
+          yield* Effect.gen(function* () {
+            const { client, running } = yield* endless
+            const feed = yield* Topics.open(client.Quotes(), { capacity: 1 })
+            const other = yield* feed.subscribe([named("milk")])
+            const cut = yield* feed.subscribe([tea]).pipe(
+              Effect.flatMap(({ stream }) => Stream.runDrain(Stream.take(stream, 3))),
+              Effect.scoped,
+              Effect.forkChild({ startImmediately: true })
+            )
+            const changing = yield* Effect.forkChild(
+              Effect.andThen(other.subscribe([tea]), other.unsubscribe([tea]))
+            )
+            for (let n = 0; n < turns; n++) yield* Effect.yieldNow
+            yield* Fiber.interrupt(cut)
+            yield* Fiber.join(changing)
+            yield* untilRunning(running, ["milk"])
+            const items = yield* Stream.runCollect(Stream.take(other.stream, 20))
+            expect(items.map(({ item }) => item)).toStrictEqual(
+              items.map((_, index) => items[0]!.item + index)
+            )
+          }).pipe(Effect.scoped, Effect.provideService(Scheduler.MaxOpsBeforeYield, 3))
+        }
+      })
+  )
+})
+
+it.effect(
+  "PUB-3 whoever comes, changes and goes in whatever order: each gets what it wants, and nothing runs for nobody",
+  () =>
+    Effect.forEach(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+      (seed) =>
+        Effect.gen(function* () {
+          const dice = new Dice(seed)
+          const { client, running } = yield* endless
+          const feeds = yield* Effect.all([
+            Topics.open(client.Quotes(), { capacity: 1 + dice.below(4) }),
+            Topics.open(client.Quotes(), { capacity: 1 + dice.below(4) })
+          ])
+          const task = Effect.gen(function* () {
+            const quotes = yield* dice.pick(feeds).subscribe([])
+            for (let n = 0; n < 8; n++) {
+              const topic = named(dice.pick(["a", "b", "c"]))
+              yield* Effect.repeat(Effect.yieldNow, { times: dice.below(10) })
+              if (dice.once(2)) yield* quotes.unsubscribe(yield* quotes.topics)
+              else yield* quotes.subscribe([topic])
+              if ((yield* quotes.topics).length === 0) continue
+              const items = yield* Stream.runCollect(Stream.take(quotes.stream, dice.below(6)))
+              for (const name of ["a", "b", "c"]) {
+                const numbers = items.filter((item) => item.topic.name === name)
+                expect(numbers.map(({ item }) => item)).toStrictEqual(
+                  numbers.map((_, index) => numbers[0]!.item + index)
+                )
+              }
+            }
+          })
+          const tasks = yield* Effect.forEach([1, 2, 3, 4], () =>
+            Effect.forkChild(Effect.scoped(task))
+          )
+          for (const fiber of tasks) {
+            if (dice.once(3)) {
+              yield* Effect.repeat(Effect.yieldNow, { times: dice.below(200) })
+              yield* Fiber.interrupt(fiber)
+            } else yield* Fiber.join(fiber)
+          }
+          yield* untilRunning(running, [])
+        }).pipe(Effect.scoped, Effect.provideService(Scheduler.MaxOpsBeforeYield, 3 + (seed % 5)))
+    )
 )

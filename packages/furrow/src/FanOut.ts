@@ -6,7 +6,7 @@
  * source is asked when a subscriber needs a value that is not there yet, so the pace of the consumers reaches it.
  *
  * `Stream.broadcast`, `Stream.share` and `PubSub` do neither: they run the source ahead of its consumers, and whoever
- * falls behind a sliding one is not told. Sharing a fan-out among those who come and go is `RcRef`'s and `RcMap`'s.
+ * falls behind a sliding one is not told. Sharing a fan-out among those who come and go is `Shared`'s.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -6,6 +6,7 @@
  * `TopicsFeed`'s, handed on from here. Counting who holds a topic is `RcMap`'s, and keeping those who listen to one
  * apart is `FanOut`'s.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -49,7 +50,8 @@ export type Topics<
         "Published",
         { readonly topic: Topic; readonly item: Item; readonly missed: Schema.Int }
       >,
-      Schema.TaggedStruct<"Changed", {}>
+      Schema.TaggedStruct<"Changed", {}>,
+      Schema.TaggedStruct<"Ended", { readonly topic: Topic }>
     ]
   >,
   Schema.Void,
@@ -86,7 +88,8 @@ export const make = <
     fromCaller: Schema.Struct({ subscribe: topics, unsubscribe: topics }),
     fromCallee: Schema.Union([
       Schema.TaggedStruct("Published", { topic, item, missed: Schema.Int }),
-      Schema.TaggedStruct("Changed", {})
+      Schema.TaggedStruct("Changed", {}),
+      Schema.TaggedStruct("Ended", { topic })
     ]),
     ...(error === undefined ? {} : { error })
   })
@@ -130,6 +133,13 @@ interface Held<Item, E> {
   readonly fan: FanOut.FanOut<Item, SourceFailed<E>>
   /** The first has subscribed. */
   readonly begun: Deferred.Deferred<void>
+}
+
+/** A topic that one subscriber listens to. */
+interface Listening {
+  readonly scope: Scope.Closeable
+  /** Its source has ended, and the subscriber knows, or is being told. */
+  hasEnded: boolean
 }
 
 /**
@@ -183,37 +193,53 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
       )
   })
 
+  // Told before anything is let go of.
+  const closed = Deferred.makeUnsafe<void>()
+  yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
+
   const handle: Handler<Topic, Item, E> = Effect.fnUntraced(function* (_payload, dialog) {
     const scope = yield* Effect.scope
-    const listening = MutableHashMap.empty<Topic, Scope.Closeable>()
+    const listening = MutableHashMap.empty<Topic, Listening>()
     const failed = Deferred.makeUnsafe<never, E>()
     const { messages, send } = yield* dialog.accept()
 
-    /** Subscribes to a topic; what that gives begins to publish it. */
-    const listen = Effect.fnUntraced(function* (topic: Topic) {
-      if (MutableHashMap.has(listening, topic)) return Effect.void
-      const own = yield* Scope.fork(scope)
-      MutableHashMap.set(listening, topic, own)
-      const { begun, fan } = yield* Scope.provide(RcMap.get(held, topic), own)
-      const { take } = yield* fan.subscribe({ lag: slow === "wait" ? "wait" : "fail" }).pipe(
-        Effect.catchTag("Closed", () => Effect.interrupt),
-        Scope.provide(own)
-      )
-      Deferred.doneUnsafe(begun, Exit.void)
-      return publishing(topic, take, send).pipe(
-        Effect.catchCause((cause) => Deferred.failCause(failed, cause)),
-        Effect.forkIn(own),
-        Effect.asVoid
-      )
-    })
     const leave = (topic: Topic) =>
       Option.match(MutableHashMap.get(listening, topic), {
         onNone: () => Effect.void,
         onSome: (own) => {
           MutableHashMap.remove(listening, topic)
-          return Scope.close(own, Exit.void)
+          return Scope.close(own.scope, Exit.void)
         }
       })
+    /** Subscribes to a topic; what that gives begins to publish it. */
+    const listen = Effect.fnUntraced(function* (topic: Topic) {
+      const before = MutableHashMap.get(listening, topic)
+      if (Option.isSome(before)) {
+        if (!before.value.hasEnded) return Effect.void
+        // The other end knows it already, and wants the topic again.
+        yield* leave(topic)
+      }
+      const own: Listening = { scope: yield* Scope.fork(scope), hasEnded: false }
+      MutableHashMap.set(listening, topic, own)
+      const { begun, fan } = yield* Scope.provide(RcMap.get(held, topic), own.scope)
+      const { take } = yield* fan.subscribe({ lag: slow === "wait" ? "wait" : "fail" }).pipe(
+        Effect.catchTag("Closed", () => Effect.interrupt),
+        Scope.provide(own.scope)
+      )
+      Deferred.doneUnsafe(begun, Exit.void)
+      return publishing(topic, take, send).pipe(
+        Effect.andThen(
+          Effect.suspend(() => {
+            own.hasEnded = true
+            return send({ _tag: "Ended", topic })
+          })
+        ),
+        Effect.andThen(Effect.suspend(() => leave(topic))),
+        Effect.catchCause((cause) => Deferred.failCause(failed, cause)),
+        Effect.forkIn(own.scope),
+        Effect.asVoid
+      )
+    })
 
     yield* Effect.raceFirst(
       Stream.runForEach(messages, ({ subscribe, unsubscribe }) =>
@@ -225,39 +251,49 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
           yield* Effect.forEach(unsubscribe, leave, { discard: true })
         })
       ),
-      Deferred.await(failed)
+      Effect.raceFirst(Deferred.await(failed), Deferred.await(closed))
+    ).pipe(
+      // What a publisher that is closed interrupts, has ended.
+      Effect.catchCause((cause) =>
+        Deferred.isDoneUnsafe(closed) && Cause.hasInterruptsOnly(cause)
+          ? Effect.void
+          : Effect.failCause(cause)
+      )
     )
   }, Effect.scoped)
   return handle
 })
 
-/** Sends what is taken of a topic, with the number of items that were missed before it; a source that ends is silent. */
+/** Sends what is taken of a topic, with the number of items that were missed before it, until its source has ended. */
 const publishing = <Topic, Item, E>(
   topic: Topic,
   take: Pull.Pull<Item, SourceFailed<E> | FanOut.Closed | FanOut.Lagged>,
   send: (said: Said<Topic, Item>) => Effect.Effect<void>
-): Effect.Effect<never, E> => {
+): Effect.Effect<void, E> => {
   const next = (missed: number): Effect.Effect<void, E> =>
     Effect.matchEffect(take, {
-      onSuccess: (item) => send({ _tag: "Published", topic, item, missed }),
+      onSuccess: (item) =>
+        Effect.andThen(send({ _tag: "Published", topic, item, missed }), next(0)),
       onFailure: (error) =>
         error instanceof SourceFailed
           ? Effect.fail(error.error)
           : error._tag === "Lagged"
             ? next(missed + error.missed)
             : error._tag === "Done"
-              ? Effect.never
-              : // The publisher is closed, and its handlers are ended with it.
+              ? Effect.void
+              : // The publisher is closed.
                 Effect.interrupt
     })
-  return Effect.forever(Effect.suspend(() => next(0)))
+  return next(0)
 }
 
 /**
  * The handler of a publisher whose topics have a source each: it is started when the first subscriber, of all callers,
  * subscribes to the topic, and interrupted when the last one has left, who waits for that; a topic never has two. Items go
- * to everybody who is subscribed; a source that ends leaves its topic silent, one that fails fails the operation of
- * everybody subscribed. It runs in the context of the publisher, not in that of a subscriber.
+ * to everybody who is subscribed. A source that ends is told to them as the end of the topic, and begins again for
+ * whoever subscribes when all have been told; one that fails fails the operation of everybody subscribed. It runs in the
+ * context of the publisher, not in that of a subscriber. When the scope that the handler was made in closes, every
+ * subscriber's operation ends; what was not sent by then is dropped.
  *
  * **Example** (Prices while somebody wants them)
  *
@@ -299,7 +335,9 @@ export interface Publisher<Topic, Item> {
 
 /**
  * A publisher that is handed its items: by other handlers, by a fiber of its actor, by events from outside. What is
- * published to nobody is dropped; `publish` says so, and so does `topics`, so that whoever publishes can stop.
+ * published to nobody is dropped; `publish` says so, and so does `topics`, so that whoever publishes can stop. The end of
+ * the scope that it was made in is the end of all its topics, and of every subscriber's operation; what was not sent by
+ * then is dropped.
  *
  * **Example** (News, as they are reported)
  *
