@@ -648,6 +648,22 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
         })
       ))
 
+    it("a job that drains its own pool is told that it would wait for itself, and the pool goes on", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { pool } = yield* given({ size: 2 })
+          const inside = yield* Effect.exit(pool.use(() => pool.use(() => pool.drain)))
+          expect(String(only(inside))).toContain(
+            `a job of the pool "root/Laborer" would wait for its own end; drain it outside of its jobs`
+          )
+          expect(yield* pool.client.Square({ n: 2 })).toBe(4)
+          // Nobody waits for a drain that somebody else waits for.
+          const elsewhere = yield* pool.use(() => Effect.forkDetach(pool.drain))
+          yield* Fiber.join(elsewhere)
+          expect(refusalOf(yield* Effect.exit(pool.client.Who()))).toBeInstanceOf(NurseryClosed)
+        })
+      ))
+
     it("stopping a pool cancels what runs, refuses what waits, and leaves no worker", () =>
       Nursery.run(
         Effect.gen(function* () {

@@ -7,8 +7,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { Admission } from "furrow/Admission"
+import type { Refusal } from "furrow/Admission"
 import { only } from "../contract/Watching.ts"
 
 /** One thing that happens: somebody comes, somebody who is in goes, somebody who waits has had enough. */
@@ -32,6 +34,19 @@ interface Guest {
   readonly fiber: Fiber.Fiber<void, unknown>
   readonly mayGo: Deferred.Deferred<void>
 }
+
+/** Comes in, or waits for it, and goes when the scope closes. */
+const enter = (admission: Admission, priority: number): Effect.Effect<void, Refusal, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const place = admission.enter(priority)
+      if (typeof place === "string") return Effect.fail(place)
+      return Effect.andThen(
+        Effect.addFinalizer(() => admission.leave(place)),
+        restore(admission.turn(place))
+      )
+    })
+  )
 
 /** Lets everybody who can go on do so. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 20 })
@@ -64,14 +79,12 @@ describe("admission", () => {
                       const mayGo = yield* Deferred.make<void>()
                       const { priority } = step
                       let guest: Guest | undefined
-                      const fiber = yield* admission
-                        .enter(priority)
-                        .pipe(
-                          Effect.andThen(Effect.sync(() => entered.push(guest!))),
-                          Effect.andThen(Deferred.await(mayGo)),
-                          Effect.scoped,
-                          Effect.forkChild
-                        )
+                      const fiber = yield* enter(admission, priority).pipe(
+                        Effect.andThen(Effect.sync(() => entered.push(guest!))),
+                        Effect.andThen(Deferred.await(mayGo)),
+                        Effect.scoped,
+                        Effect.forkChild
+                      )
                       guest = { priority, fiber, mayGo }
                       yield* settle
                       if (inside.length < room) admit(guest)
@@ -114,7 +127,7 @@ describe("admission", () => {
       const admission = new Admission(1, Infinity)
       const mayGo = yield* Deferred.make<void>()
       const come = (then: Effect.Effect<void>) =>
-        Effect.forkChild(Effect.scoped(Effect.andThen(admission.enter(0), then)), {
+        Effect.forkChild(Effect.scoped(Effect.andThen(enter(admission, 0), then)), {
           startImmediately: true
         })
       yield* come(Deferred.await(mayGo))
@@ -138,7 +151,7 @@ describe("admission", () => {
         () =>
           Effect.scoped(
             Effect.andThen(
-              admission.enter(0),
+              enter(admission, 0),
               Effect.sync(() => {
                 count++
               })
@@ -155,7 +168,7 @@ describe("admission", () => {
       const admission = new Admission(1, Infinity)
       const mayGo = yield* Deferred.make<void>()
       const come = (then: Effect.Effect<void>) =>
-        Effect.forkChild(Effect.scoped(Effect.andThen(admission.enter(0), then)), {
+        Effect.forkChild(Effect.scoped(Effect.andThen(enter(admission, 0), then)), {
           startImmediately: true
         })
       const first = yield* come(Deferred.await(mayGo))

@@ -289,17 +289,16 @@ const balanced = <Name extends string, Ops extends Rpc.Any, Args extends Schema.
       // An operation of this actor, with the payload that its own method was given.
       return HashRing.get(ring, spread(balance.by(...([operation, payload] as Routed<Ops>))))!
     }
-    const borrowed = (running: Running) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const member = choose(running)
-          member.busy++
-          return member
-        }),
-        (member) =>
+    return via(actor, (running, hold) =>
+      Effect.sync(() => {
+        const member = choose(running)
+        member.busy++
+        hold(
           Effect.sync(() => {
             member.busy--
           })
-      )
-    return via(actor, (running) => Effect.map(borrowed(running), ({ portal }) => portal.client))
+        )
+        return member.portal.client
+      })
+    )
   })
