@@ -2,7 +2,7 @@
  * Who is let in, in which order, and what is left of those who leave: any sequence of comings and goings, beside a list
  * that is sorted again each time.
  */
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -142,25 +142,50 @@ describe("admission", () => {
     })
   )
 
-  it.effect("10 000 who come and go at once are let in one after the other", () =>
+  it.effect("10 000 who wait, and go as soon as they are in, are let in one after the other", () =>
     Effect.gen(function* () {
       const admission = new Admission(1, Infinity)
-      let count = 0
-      yield* Effect.forEach(
-        Array.from({ length: 10_000 }),
-        () =>
-          Effect.scoped(
-            Effect.andThen(
-              enter(admission, 0),
-              Effect.sync(() => {
-                count++
-              })
-            )
-          ),
-        { concurrency: "unbounded", discard: true }
+      const mayGo = yield* Deferred.make<void>()
+      yield* Effect.forkChild(
+        Effect.scoped(Effect.andThen(enter(admission, 0), Deferred.await(mayGo))),
+        { startImmediately: true }
       )
+      let count = 0
+      const coming = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 10_000 }),
+          () =>
+            Effect.scoped(
+              Effect.andThen(
+                enter(admission, 0),
+                Effect.sync(() => {
+                  count++
+                })
+              )
+            ),
+          { concurrency: "unbounded", discard: true }
+        ),
+        { startImmediately: true }
+      )
+      while (admission.waiting < 10_000) yield* Effect.yieldNow
+      yield* Deferred.succeed(mayGo, undefined)
+      yield* Fiber.join(coming)
       expect(count).toBe(10_000)
     })
+  )
+
+  it.effect(
+    "who is dismissed before it looks whether its turn has come is told, and nobody comes after",
+    () =>
+      Effect.gen(function* () {
+        const admission = new Admission(1, Infinity)
+        admission.enter(0)
+        const waiting = admission.enter(0)
+        assert(typeof waiting !== "string")
+        admission.dismiss()
+        expect(only(yield* Effect.exit(admission.turn(waiting)))).toBe("closed")
+        expect(admission.enter(0)).toBe("closed")
+      })
   )
 
   it.effect("shut lets in those who wait and nobody else; dismissed lets in nobody", () =>

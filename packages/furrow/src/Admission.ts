@@ -101,13 +101,13 @@ export class Admission {
   get empty(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const look = () => {
-        if (this.inside + this.queued > 0) return
+        // Nobody waits while there is room.
+        if (this.inside > 0) return
         this.watching.delete(look)
         resume(Effect.void)
       }
       this.watching.add(look)
       look()
-      return Effect.sync(() => this.watching.delete(look))
     })
   }
 

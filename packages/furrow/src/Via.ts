@@ -115,7 +115,8 @@ const opening = (find: (hold: Hold) => Effect.Effect<AnyOpening, unknown>): AnyO
       return {
         caller: held.caller,
         outcome: held.outcome,
-        settled: Effect.tap(held.settled, () => end),
+        // Whoever waits for this may be interrupted; what has begun to end, ends.
+        settled: Effect.tap(held.settled, () => Effect.uninterruptible(end)),
         leave: Effect.ensuring(held.leave, end),
         release: Effect.ensuring(held.release, end)
       }

@@ -243,7 +243,6 @@ export const make = (
       const take: Effect.Effect<Worker, SpawnError> = Effect.suspend(() => {
         spread()
         return Effect.flatMap(Scope.provide(Pool.get(pool), lease), (worker) => {
-          spread()
           if (isUnfit(worker)) return Effect.andThen(refuse(worker), take)
           worker.jobs++
           worker.calls++
