@@ -2,10 +2,12 @@
  * Clusters: some named copies of one actor, as one thing. Area CLU.
  */
 import { assert, describe, expect } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Dialog from "furrow/Dialog"
 import type * as Actor from "furrow/Actor"
@@ -225,6 +227,30 @@ export default (world: World): void => {
         assert(error instanceof ActorCrashed, String(error))
         expect(error.actor.path).toBe("root/b")
       }))
+
+    it("a cluster as a Layer ends with the Layer's scope, and so does one that is still being opened", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          class Three extends Context.Service<Three, LocalCluster.Cluster<"a" | "b" | "c", Ops>>()(
+            "test/Three"
+          ) {}
+          const seen = yield* events
+          const live = (rank: number) =>
+            Layer.fresh(LocalCluster.layer(Three, Member, { ...main, names, arguments: { rank } }))
+          const who = yield* Effect.flatMap(Three, ({ forEach }) =>
+            forEach(({ client }) => Effect.map(client.Who({ key: "" }), (who) => who.name))
+          ).pipe(Effect.provide(live(1)))
+          expect(who).toEqual({ a: "a", b: "b", c: "c" })
+          expect(seen.of("Started")).toHaveLength(3)
+          for (const door of seen.of("Started")) assert(yield* isGone(door))
+
+          const opening = yield* Effect.forkChild(Effect.provide(Effect.never, live(2)))
+          while (seen.of("Started").length === 3) yield* Effect.yieldNow
+          yield* Fiber.interrupt(opening)
+          for (const door of seen.of("Started")) assert(yield* isGone(door))
+          return "the block goes on"
+        })
+      ))
 
     // -----------------------------------------------------------------------------------------------------------------
     // All of them

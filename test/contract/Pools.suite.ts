@@ -221,6 +221,38 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
         })
       ))
 
+    it("a pool that grows fills a worker before it needs another", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { idle, pool } = yield* given({ min: 2, max: 3, concurrency: 2 })
+          yield* idle(2)
+          const names = yield* pool.use(({ Who }) =>
+            Effect.all([Who(), pool.use(({ Who }) => Who())])
+          )
+          expect(new Set(names).size).toBe(1)
+        })
+      ))
+
+    it("a pool of a fixed size spreads its jobs to whoever has come in the place of another, too", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { idle, pool, seen } = yield* given({ size: 2, concurrency: 2 })
+          yield* idle(2)
+          yield* pool.use(
+            Effect.fnUntraced(function* ({ Who }) {
+              const first = yield* Who()
+              const other = doors(seen).find(({ actor }) => actor.incarnation !== first)
+              yield* crash(other!)
+              // It had done nothing yet: the next one comes after a pause.
+              yield* until(Effect.map(pool.stats, ({ idle }) => idle === 0))
+              yield* elapse("1 second")
+              yield* idle(1)
+              expect(yield* pool.client.Who()).not.toBe(first)
+            })
+          )
+        })
+      ))
+
     it("F5 a worker whose handler did not end in time is not lent again, its other jobs go on, and the ladder ends it", () =>
       Nursery.run(
         Effect.gen(function* () {
@@ -276,6 +308,24 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
           yield* idle(2)
           expect(doors(seen)).toHaveLength(3)
           assert(yield* isGone(door))
+        })
+      ))
+
+    it("F1 a worker that crashes is replaced also while a job keeps what is left of it", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { pool, seen } = yield* given({ size: 1 })
+          yield* pool.use(
+            Effect.fnUntraced(function* ({ Who }) {
+              yield* Who()
+              yield* crash(doors(seen)[0]!)
+              yield* until(Effect.sync(() => seen.of("Crashed").length === 1))
+              yield* elapse("1 second")
+              yield* until(Effect.map(pool.stats, ({ restarts }) => restarts === 1))
+              expect(refusalOf(yield* Effect.exit(Who()))).toBeInstanceOf(Disconnected)
+            })
+          )
+          expect(yield* pool.stats).toMatchObject({ idle: 1, restarts: 1 })
         })
       ))
 
@@ -439,6 +489,38 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
           )
       )
     }
+
+    needing("time").it(
+      "F20 what a worker does that was there before a failure makes no pause shorter",
+      () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const { idle, lines, noted, pool, seen, spoil } = yield* given({
+              size: 2,
+              backoff: Schedule.exponential("100 millis")
+            })
+            yield* idle(2)
+            yield* spoil("start")
+            yield* crash(doors(seen)[0]!)
+            yield* idle(1)
+            expect(yield* pool.client.Square({ n: 2 })).toBe(4)
+            const busy = yield* Effect.forkChild(pool.client.Hang({ n: 1, lingers: 0 }))
+            yield* noted("hang 1")
+            const wanting = yield* Effect.forkChild(
+              Effect.forever(Effect.andThen(Effect.exit(pool.client.Who()), Effect.yieldNow))
+            )
+            const begun = Effect.map(lines, (all) => all.filter((line) => line === "start").length)
+            yield* elapse("100 millis")
+            expect(yield* begun).toBe(3)
+            yield* elapse("199 millis")
+            expect(yield* begun).toBe(3)
+            yield* elapse("1 millis")
+            expect(yield* begun).toBe(4)
+            yield* Fiber.interrupt(wanting)
+            yield* Fiber.interrupt(busy)
+          })
+        )
+    )
 
     needing("time").it("F20 starts that fail together are one failure", () =>
       Nursery.run(
@@ -648,6 +730,24 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
         })
       ))
 
+    it("a job that drains its own pool is told that it would wait for itself, and the pool goes on", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { pool } = yield* given({ size: 2 })
+          const inside = yield* Effect.exit(pool.use(() => pool.use(() => pool.drain)))
+          expect(String(only(inside))).toContain(
+            `a job of the pool "root/Laborer" would wait for its own end; drain it outside of its jobs`
+          )
+          expect(yield* pool.client.Square({ n: 2 })).toBe(4)
+          // Nobody waits for a drain that somebody else waits for.
+          const elsewhere = yield* pool.use(() => Effect.forkDetach(pool.drain))
+          yield* Fiber.join(elsewhere)
+          expect(refusalOf(yield* Effect.exit(pool.client.Who()))).toBeInstanceOf(NurseryClosed)
+          // Whoever has done jobs may.
+          yield* pool.drain
+        })
+      ))
+
     it("stopping a pool cancels what runs, refuses what waits, and leaves no worker", () =>
       Nursery.run(
         Effect.gen(function* () {
@@ -672,6 +772,7 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
             const { pool, seen } = yield* given({ min: 0, max: 1 })
             const waiting = yield* Effect.forkChild(pool.client.Who(), { startImmediately: true })
             yield* Effect.yieldNow
+            expect(yield* pool.stats).toMatchObject({ running: 0, waiting: 1 })
             yield* pool.stop
             expect(refusalOf(yield* Fiber.await(waiting))).toBeInstanceOf(NurseryClosed)
             return seen

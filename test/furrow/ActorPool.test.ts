@@ -1,15 +1,23 @@
 /**
- * The options of a pool: what makes no sense is refused, by its name and value, before anything is started.
+ * The options of a pool: what makes no sense is refused, by its name and value, before anything is started. And what is
+ * left of jobs that are interrupted, and of a pool that has ended.
  */
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
+import type * as Actor from "furrow/Actor"
 import * as ActorPool from "furrow/ActorPool"
+import * as Dialog from "furrow/Dialog"
+import * as Events from "furrow/Events"
 import * as Nursery from "furrow/Nursery"
 import { TestWorld } from "furrow/testing"
 import { Laborer } from "../contract/fixtures/Laborer.ts"
 import { programs } from "../contract/fixtures/programs.ts"
 import { events, only } from "../contract/Watching.ts"
+
+type Pool = ActorPool.ActorPool<Actor.OperationsOf<typeof Laborer>>
 
 const refused: ReadonlyArray<readonly [ActorPool.Size & ActorPool.Rules, string]> = [
   [{ size: 0 }, `"size" of a pool must be a whole number of at least 1, and it is 0.`],
@@ -79,4 +87,57 @@ describe("the options of a pool", () => {
       })
     ).pipe(Effect.provide(TestWorld.layer(programs)))
   )
+})
+
+describe("a pool that has ended", () => {
+  it.effect("listens to nothing any more", () =>
+    Nursery.run(
+      Effect.gen(function* () {
+        const { watchers } = yield* Events.CurrentHub
+        const before = watchers.size
+        const pool = yield* ActorPool.make(Laborer, {
+          arguments: { notes: "/dev/null" },
+          size: 1
+        })
+        yield* pool.client.Who()
+        expect(watchers.size).toBeGreaterThan(before)
+        yield* pool.stop
+        expect(watchers.size).toBe(before)
+      })
+    ).pipe(Effect.provide(TestWorld.layer(programs)))
+  )
+})
+
+describe("a pool whose callers are interrupted", () => {
+  for (const [kind, ask] of [
+    ["call", (pool: Pool) => pool.client.Square({ n: 3 })],
+    ["job of several operations", (pool: Pool) => pool.use(({ Square }) => Square({ n: 3 }))],
+    ["stream", (pool: Pool) => Stream.runDrain(pool.client.Names({ times: 2 }))],
+    ["dialog", (pool: Pool) => pool.client.Talk().pipe(Dialog.use(({ end }) => end))]
+  ] as const) {
+    it.effect(`has its worker and its place back, whenever that was (a ${kind})`, () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const pool: Pool = yield* ActorPool.make(Laborer, {
+            arguments: { notes: "/dev/null" },
+            size: 1
+          })
+          yield* pool.client.Who()
+          let ended = false
+          for (let steps = 0; !ended; steps++) {
+            const job = yield* ask(pool).pipe(
+              // It rests often, and can be interrupted there.
+              Effect.provideService(Scheduler.MaxOpsBeforeYield, 3),
+              Effect.forkChild({ startImmediately: true })
+            )
+            for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+            ended = job.pollUnsafe() !== undefined
+            yield* Fiber.interrupt(job)
+            expect(yield* pool.stats).toMatchObject({ running: 0, waiting: 0, restarts: 0 })
+            expect(yield* pool.client.Square({ n: 4 })).toBe(16)
+          }
+        })
+      ).pipe(Effect.provide(TestWorld.layer(programs)))
+    )
+  }
 })

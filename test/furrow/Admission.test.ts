@@ -2,13 +2,15 @@
  * Who is let in, in which order, and what is left of those who leave: any sequence of comings and goings, beside a list
  * that is sorted again each time.
  */
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { Admission } from "furrow/Admission"
+import type { Refusal } from "furrow/Admission"
 import { only } from "../contract/Watching.ts"
 
 /** One thing that happens: somebody comes, somebody who is in goes, somebody who waits has had enough. */
@@ -32,6 +34,19 @@ interface Guest {
   readonly fiber: Fiber.Fiber<void, unknown>
   readonly mayGo: Deferred.Deferred<void>
 }
+
+/** Comes in, or waits for it, and goes when the scope closes. */
+const enter = (admission: Admission, priority: number): Effect.Effect<void, Refusal, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const place = admission.enter(priority)
+      if (typeof place === "string") return Effect.fail(place)
+      return Effect.andThen(
+        Effect.addFinalizer(() => admission.leave(place)),
+        restore(admission.turn(place))
+      )
+    })
+  )
 
 /** Lets everybody who can go on do so. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 20 })
@@ -64,14 +79,12 @@ describe("admission", () => {
                       const mayGo = yield* Deferred.make<void>()
                       const { priority } = step
                       let guest: Guest | undefined
-                      const fiber = yield* admission
-                        .enter(priority)
-                        .pipe(
-                          Effect.andThen(Effect.sync(() => entered.push(guest!))),
-                          Effect.andThen(Deferred.await(mayGo)),
-                          Effect.scoped,
-                          Effect.forkChild
-                        )
+                      const fiber = yield* enter(admission, priority).pipe(
+                        Effect.andThen(Effect.sync(() => entered.push(guest!))),
+                        Effect.andThen(Deferred.await(mayGo)),
+                        Effect.scoped,
+                        Effect.forkChild
+                      )
                       guest = { priority, fiber, mayGo }
                       yield* settle
                       if (inside.length < room) admit(guest)
@@ -114,7 +127,7 @@ describe("admission", () => {
       const admission = new Admission(1, Infinity)
       const mayGo = yield* Deferred.make<void>()
       const come = (then: Effect.Effect<void>) =>
-        Effect.forkChild(Effect.scoped(Effect.andThen(admission.enter(0), then)), {
+        Effect.forkChild(Effect.scoped(Effect.andThen(enter(admission, 0), then)), {
           startImmediately: true
         })
       yield* come(Deferred.await(mayGo))
@@ -129,25 +142,50 @@ describe("admission", () => {
     })
   )
 
-  it.effect("10 000 who come and go at once are let in one after the other", () =>
+  it.effect("10 000 who wait, and go as soon as they are in, are let in one after the other", () =>
     Effect.gen(function* () {
       const admission = new Admission(1, Infinity)
-      let count = 0
-      yield* Effect.forEach(
-        Array.from({ length: 10_000 }),
-        () =>
-          Effect.scoped(
-            Effect.andThen(
-              admission.enter(0),
-              Effect.sync(() => {
-                count++
-              })
-            )
-          ),
-        { concurrency: "unbounded", discard: true }
+      const mayGo = yield* Deferred.make<void>()
+      yield* Effect.forkChild(
+        Effect.scoped(Effect.andThen(enter(admission, 0), Deferred.await(mayGo))),
+        { startImmediately: true }
       )
+      let count = 0
+      const coming = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 10_000 }),
+          () =>
+            Effect.scoped(
+              Effect.andThen(
+                enter(admission, 0),
+                Effect.sync(() => {
+                  count++
+                })
+              )
+            ),
+          { concurrency: "unbounded", discard: true }
+        ),
+        { startImmediately: true }
+      )
+      while (admission.waiting < 10_000) yield* Effect.yieldNow
+      yield* Deferred.succeed(mayGo, undefined)
+      yield* Fiber.join(coming)
       expect(count).toBe(10_000)
     })
+  )
+
+  it.effect(
+    "who is dismissed before it looks whether its turn has come is told, and nobody comes after",
+    () =>
+      Effect.gen(function* () {
+        const admission = new Admission(1, Infinity)
+        admission.enter(0)
+        const waiting = admission.enter(0)
+        assert(typeof waiting !== "string")
+        admission.dismiss()
+        expect(only(yield* Effect.exit(admission.turn(waiting)))).toBe("closed")
+        expect(admission.enter(0)).toBe("closed")
+      })
   )
 
   it.effect("shut lets in those who wait and nobody else; dismissed lets in nobody", () =>
@@ -155,7 +193,7 @@ describe("admission", () => {
       const admission = new Admission(1, Infinity)
       const mayGo = yield* Deferred.make<void>()
       const come = (then: Effect.Effect<void>) =>
-        Effect.forkChild(Effect.scoped(Effect.andThen(admission.enter(0), then)), {
+        Effect.forkChild(Effect.scoped(Effect.andThen(enter(admission, 0), then)), {
           startImmediately: true
         })
       const first = yield* come(Deferred.await(mayGo))

@@ -22,18 +22,17 @@ const behind = Effect.gen(function* () {
   const { client } = yield* Nursery.spawn(Talker)
   const asked: Array<Running> = []
   const held = { now: 0 }
-  const found: Actor.Client<Actor.OperationsOf<typeof Talker>> = via(Talker, (running) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        asked.push(running)
-        held.now++
-        return client
-      }),
-      () =>
+  const found: Actor.Client<Actor.OperationsOf<typeof Talker>> = via(Talker, (running, hold) =>
+    Effect.sync(() => {
+      asked.push(running)
+      held.now++
+      hold(
         Effect.sync(() => {
           held.now--
         })
-    )
+      )
+      return client
+    })
   )
   return { client: found, asked, held }
 })

@@ -22,16 +22,18 @@ import * as Stream from "effect/Stream"
 import { Self } from "./Actor.ts"
 import type { Client, Definition } from "./Actor.ts"
 import { Admission } from "./Admission.ts"
+import type { Place } from "./Admission.ts"
 import * as Deadline from "./Deadline.ts"
+import { ContractBroken } from "./Dialog.ts"
 import * as Nursery from "./Nursery.ts"
-import type { Restore } from "./NurseryKey.ts"
 import { checked, whole } from "./PoolOptions.ts"
 import type { PoolOptions } from "./PoolOptions.ts"
 import { DeadlineExceeded, Overloaded, PortalError } from "./PortalError.ts"
 import { shown } from "./protocol/Identity.ts"
 import type { Spawner } from "./Spawner.ts"
 import { NurseryClosed, SpawnError } from "./TreeError.ts"
-import { via } from "./Via.ts"
+import { holding, via } from "./Via.ts"
+import type { Hold } from "./Via.ts"
 import * as Workers from "./Workers.ts"
 
 export { defaultBackoff } from "./PoolOptions.ts"
@@ -73,8 +75,8 @@ export interface ActorPool<Ops extends Rpc.Any> {
   readonly stats: Effect.Effect<Stats>
   /**
    * Takes no more jobs, waits until those that run and those that wait have ended, then ends the workers. Who comes
-   * later fails with `SpawnError` `NurseryClosed`. Whoever stops waiting for it leaves a pool that takes no more. Inside
-   * of a job of this pool it would wait for itself.
+   * later fails with `SpawnError` `NurseryClosed`. Whoever stops waiting for it leaves a pool that takes no more. A job
+   * ({@link use}) that drains its own pool would wait for itself: that is a defect, and the pool goes on.
    */
   readonly drain: Effect.Effect<void>
   /** Ends the pool as the end of its block does: see {@link make}. */
@@ -176,12 +178,6 @@ export const make = <Name extends string, Ops extends Rpc.Any, Args extends Sche
     Nursery.Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
   >
 
-/** A worker that somebody has. */
-interface Lease<Ops extends Rpc.Any> {
-  readonly client: Client<Ops>
-  readonly giveBack: Effect.Effect<void>
-}
-
 /** What a pool is to those who use it. */
 const front = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top>(
   actor: Definition<Name, Ops, Args>,
@@ -200,61 +196,60 @@ const front = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top
       detail: `the pool is full, with ${admission.room} running and ${admission.waiting} waiting, which is as many as it takes`
     })
 
-  /** In an uninterruptible region, of which `restore` is given: whoever gets a worker has to give it back. */
+  /** Who has each place, as far as it is for a job of several operations. */
+  const users = new Map<Place, Fiber.Fiber<unknown, unknown>>()
+
+  /** Waits for a worker, who is held with its place. */
   const borrow = (
     operation: string | undefined,
-    restore: Restore
-  ): Effect.Effect<Lease<Ops>, PortalError | SpawnError> =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const turn = admission.enter(yield* validPriority)
-      const waiting = Scope.provide(
-        Effect.andThen(
-          Effect.catch(turn, (refusal): Effect.Effect<never, PortalError | SpawnError> =>
-            refusal === "full" ? refuse(overloaded(), operation) : closed
-          ),
-          workers.lend
-        ),
-        scope
-      )
-      const left = yield* Deadline.left
-      const found = yield* Effect.exit(
-        restore(
-          left === undefined
-            ? waiting
-            : Effect.timeoutOrElse(waiting, {
-                duration: left,
-                orElse: () => refuse(new DeadlineExceeded(), operation)
-              })
+    hold: Hold
+  ): Effect.Effect<Client<Ops>, PortalError | SpawnError> =>
+    Effect.withFiber((fiber) => {
+      const priority = fiber.getRef(Priority)
+      if (Number.isNaN(priority)) {
+        return Effect.die(
+          new RangeError("The priority of what is asked of a pool must be a number, and it is NaN.")
         )
-      )
-      if (Exit.isSuccess(found)) {
-        return {
-          client: found.value.launched.portal.client as unknown as Client<Ops>,
-          giveBack: Scope.close(scope, Exit.void)
-        }
       }
-      yield* Scope.close(scope, found)
-      // What has no workers any more interrupts whoever asks; whoever was interrupted himself ends by that.
-      yield* restore(Effect.void)
-      return yield* Cause.hasInterruptsOnly(found.cause) ? closed : Effect.failCause(found.cause)
+      const place = admission.enter(priority)
+      if (place === "full") return refuse(overloaded(), operation)
+      if (place === "closed") return closed
+      const loan = workers.lend()
+      // An operation may end in another fiber than it began in, a job does not.
+      if (operation === undefined) users.set(place, fiber)
+      hold(
+        // The place is free only when the worker is.
+        Effect.flatMap(loan.end, () => {
+          users.delete(place)
+          return admission.leave(place)
+        })
+      )
+      const waiting = place.isIn
+        ? loan.take
+        : Effect.andThen(
+            Effect.catch(admission.turn(place), () => closed),
+            loan.take
+          )
+      const left = Deadline.leftOf(fiber)
+      const found =
+        left === undefined
+          ? waiting
+          : Effect.timeoutOrElse(waiting, {
+              duration: left,
+              orElse: () => refuse(new DeadlineExceeded(), operation)
+            })
+      return Effect.matchCauseEffect(found, {
+        onSuccess: ({ launched }) =>
+          Effect.succeed(launched.portal.client as unknown as Client<Ops>),
+        // What has no workers any more interrupts whoever asks; who was interrupted himself does not come here, unless
+        // he may not be.
+        onFailure: (cause) => (Cause.hasInterruptsOnly(cause) ? closed : Effect.failCause(cause))
+      })
     })
 
   return {
-    client: via(actor, ({ operation }) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.map(
-          Effect.acquireRelease(borrow(operation, restore), ({ giveBack }) => giveBack),
-          ({ client }) => client
-        )
-      )
-    ),
-    use: (job) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(borrow(undefined, restore), ({ client, giveBack }) =>
-          Effect.ensuring(restore(Effect.suspend(() => job(client))), giveBack)
-        )
-      ),
+    client: via(actor, ({ operation }, hold) => borrow(operation, hold)),
+    use: (job) => holding((hold) => Effect.flatMap(borrow(undefined, hold), job)),
     room: admission.room,
     stats: Effect.sync(() => {
       const { busy, idle, jobs, restarts } = workers.counts()
@@ -267,21 +262,21 @@ const front = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top
         restarts
       }
     }),
-    drain: Effect.suspend(() => {
+    drain: Effect.withFiber((fiber) => {
+      if ([...users.values()].includes(fiber)) {
+        return Effect.die(
+          new ContractBroken({
+            operation: "ActorPool.drain",
+            detail: `a job of the pool "${path}" would wait for its own end; drain it outside of its jobs`
+          })
+        )
+      }
       admission.shut()
       return Effect.andThen(admission.empty, stop)
     }),
     stop
   }
 }
-
-const validPriority: Effect.Effect<number> = Effect.flatMap(Priority, (priority) =>
-  Number.isNaN(priority)
-    ? Effect.die(
-        new RangeError("The priority of what is asked of a pool must be a number, and it is NaN.")
-      )
-    : Effect.succeed(priority)
-)
 
 /**
  * A pool as a Layer: gives it as a service, and ends it when the Layer's scope closes.

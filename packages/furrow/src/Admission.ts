@@ -6,17 +6,16 @@
  * next at once, so nobody who comes meanwhile can take it. What a place is good for is said by whoever keeps it.
  */
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 
 /** Why somebody is not let in: as many wait as may, or nobody is let in any more. */
 export type Refusal = "full" | "closed"
 
 /** Somebody who is in, or waits for it. */
-interface Place {
+export interface Place {
   readonly priority: number
   isIn: boolean
   /** Ends the waiting. */
-  tell: ((end: Effect.Effect<void, Refusal>) => void) | undefined
+  tell: ((end: Effect.Effect<void, "closed">) => void) | undefined
 }
 
 /** Those who wait with the same priority, in the order in which they came. */
@@ -53,27 +52,35 @@ export class Admission {
     return this.queued
   }
 
-  /** Comes in, or waits for it as the caller allows, and goes when the scope closes; who stops waiting leaves no trace. */
-  enter(priority: number): Effect.Effect<void, Refusal, Scope.Scope> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function* () {
-        const refusal = this.refusal
-        if (refusal !== undefined) return yield* Effect.fail(refusal)
-        const place: Place = { priority, isIn: false, tell: undefined }
-        if (this.inside < this.room) {
-          this.inside++
-          place.isIn = true
-        } else this.queue(place)
-        yield* Scope.addFinalizer(
-          yield* Effect.scope,
-          Effect.withFiber(({ currentDispatcher }) => {
-            this.leave(place, (task) => currentDispatcher.scheduleTask(task, 0))
-            return Effect.void
-          })
-        )
-        if (!place.isIn) yield* restore(this.turn(place))
-      })
-    )
+  /** Takes a place, or one among those who wait. Whoever has one has to {@link leave}, whatever becomes of the waiting. */
+  enter(priority: number): Place | Refusal {
+    if (!this.isOpen) return "closed"
+    const place: Place = { priority, isIn: this.inside < this.room, tell: undefined }
+    if (place.isIn) this.inside++
+    else if (this.queued < this.most) this.queue(place)
+    else return "full"
+    return place
+  }
+
+  /** Waits until somebody is in; fails if nobody who waits is let in any more. */
+  turn(place: Place): Effect.Effect<void, "closed"> {
+    return Effect.callback((resume) => {
+      // It may have come while the fiber rested before this.
+      if (place.isIn) resume(Effect.void)
+      else if (!this.isQueued(place)) resume(Effect.fail("closed"))
+      else place.tell = resume
+    })
+  }
+
+  /** Goes, or stops waiting, and leaves no trace: the next has the place. */
+  leave(place: Place): Effect.Effect<void> {
+    return Effect.withFiber(({ currentDispatcher }) => {
+      if (!place.isIn) this.unqueue(place)
+      // Not on the stack of whoever goes: those who come and go at once would pile up on it.
+      else if (!this.letIn((task) => currentDispatcher.scheduleTask(task, 0))) this.inside--
+      this.changed()
+      return Effect.void
+    })
   }
 
   /** From now on nobody is let in who does not wait yet. */
@@ -94,19 +101,14 @@ export class Admission {
   get empty(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const look = () => {
-        if (this.inside + this.queued > 0) return
+        // Nobody waits while there is room.
+        if (this.inside > 0) return
         this.watching.delete(look)
         resume(Effect.void)
       }
       this.watching.add(look)
       look()
-      return Effect.sync(() => this.watching.delete(look))
     })
-  }
-
-  private get refusal(): Refusal | undefined {
-    if (!this.isOpen) return "closed"
-    return this.inside >= this.room && this.queued >= this.most ? "full" : undefined
   }
 
   private queue(place: Place): void {
@@ -129,24 +131,9 @@ export class Admission {
     return low
   }
 
-  private turn(place: Place): Effect.Effect<void, Refusal> {
-    return Effect.callback((resume) => {
-      // It may have come while the fiber rested before this.
-      if (place.isIn) resume(Effect.void)
-      else if (!this.isQueued(place)) resume(Effect.fail("closed"))
-      else place.tell = resume
-    })
-  }
-
   private isQueued(place: Place): boolean {
     const rank = this.ranks[this.rankOf(place.priority)]
     return rank !== undefined && rank.places.has(place)
-  }
-
-  private leave(place: Place, later: (task: () => void) => void): void {
-    if (!place.isIn) this.unqueue(place)
-    else if (!this.letIn(later)) this.inside--
-    this.changed()
   }
 
   private unqueue(place: Place): void {
@@ -163,7 +150,6 @@ export class Admission {
     if (next === undefined) return false
     this.unqueue(next)
     next.isIn = true
-    // Not on the stack of whoever goes: those who come and go at once would pile up on it.
     later(() => next.tell?.(Effect.void))
     return true
   }

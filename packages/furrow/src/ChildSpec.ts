@@ -6,7 +6,6 @@
 import type * as Effect from "effect/Effect"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import type { AnyDefinition, Client, Definition } from "./Actor.ts"
 import type { LaunchOptions } from "./launch.ts"
 import type { SpawnOptions } from "./Nursery.ts"
@@ -59,7 +58,7 @@ export interface AnyChildSpec {
 export interface ChildSpec<Ops extends Rpc.Any, out R = never> extends AnyChildSpec {
   readonly [Requires]?: (_: never) => R
   /** @internal */
-  readonly client: (find: () => Effect.Effect<Client<Ops>, PortalError, Scope.Scope>) => Client<Ops>
+  readonly client: (find: () => Effect.Effect<Client<Ops>, PortalError>) => Client<Ops>
 }
 
 /**

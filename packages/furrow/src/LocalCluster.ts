@@ -5,9 +5,11 @@
  * Answers for all of them starting, or none, and for who is next. The members are daemons of the current nursery, which
  * ends them, and which the crash of one ends. Copies that are lent out, replaced, or started on demand are a pool's.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
 import * as HashRing from "effect/HashRing"
+import * as Layer from "effect/Layer"
 import * as PrimaryKey from "effect/PrimaryKey"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
@@ -130,12 +132,29 @@ export const open = <
   SpawnError,
   Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S
 > =>
+  Effect.suspend(() => opened(actor, options, [])) as Effect.Effect<
+    Cluster<Name, Ops>,
+    SpawnError,
+    Nursery | Spawner | S
+  >
+
+/** Opens a cluster, and notes each member as soon as it is there. */
+const opened = <
+  ActorName extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  Name extends string,
+  S
+>(
+  actor: Definition<ActorName, Ops, Args>,
+  options: Options<Name, Ops, Args, S>,
+  up: Array<Member<Ops>>
+): Effect.Effect<Cluster<Name, Ops>, SpawnError, Nursery | Spawner> =>
   Effect.gen(function* () {
     const { arguments: given, balance = "round-robin", count, names: chosen, ...life } = options
     const isOfMember = (args: unknown): args is (name: Name, index: number) => Args["Type"] =>
       typeof args === "function"
     const names = named<Name>(actor.actorName, chosen, count)
-    const up: Array<Member<Ops>> = []
     const start = (name: Name, index: number) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
@@ -151,14 +170,7 @@ export const open = <
           return member
         })
       )
-    const members = yield* forEach(names, start).pipe(
-      Effect.onError(() =>
-        Effect.forEach(up, ({ portal }) => portal.stop, {
-          concurrency: "unbounded",
-          discard: true
-        })
-      )
-    )
+    const members = yield* forEach(names, start).pipe(Effect.onError(() => stopAll(up)))
     const portals = record(names, (index) => members[index]!.portal)
     return {
       names,
@@ -170,8 +182,44 @@ export const open = <
           (values) => record(names, (index) => values[index]!)
         )
     }
-    // What was spawned needs what `Nursery.spawn` says that it needs.
-  }) as Effect.Effect<Cluster<Name, Ops>, SpawnError, Nursery | Spawner | S>
+  })
+
+const stopAll = (
+  members: ReadonlyArray<{ readonly portal: Pick<Portal<never>, "stop"> }>
+): Effect.Effect<void> =>
+  Effect.forEach(members, ({ portal }) => portal.stop, { concurrency: "unbounded", discard: true })
+
+/**
+ * A cluster as a Layer: gives it as a service, and stops its members, all at once, when the Layer's scope closes.
+ *
+ * **Example** (A program that needs three counters)
+ *
+ * ```ts
+ * type Counting = LocalCluster.Cluster<"a" | "b" | "c", Actor.OperationsOf<typeof Counter>>
+ * class Counters extends Context.Service<Counters, Counting>()("Counters") {}
+ * const CountersLive = LocalCluster.layer(Counters, Counter, { main, names: ["a", "b", "c"], arguments: { from: 40 } })
+ * ```
+ */
+export const layer = <
+  Id,
+  ActorName extends string,
+  Ops extends Rpc.Any,
+  Args extends Schema.Top,
+  const Name extends string = `${ActorName}-${number}`,
+  S = never
+>(
+  service: Context.Key<Id, Cluster<Name, Ops>>,
+  actor: Definition<ActorName, Ops, Args>,
+  options: Options<Name, Ops, Args, S>
+): Layer.Layer<Id, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S> =>
+  Layer.effect(
+    service,
+    Effect.gen(function* () {
+      const up: Array<Member<Ops>> = []
+      yield* Effect.addFinalizer(() => stopAll(up))
+      return yield* opened(actor, options, up)
+    })
+  ) as Layer.Layer<Id, SpawnError, Nursery | Spawner | Rpc.MiddlewareClient<Ops> | S>
 
 const record = <Name extends string, A>(names: ReadonlyArray<Name>, of: (index: number) => A) =>
   Object.fromEntries(names.map((name, index) => [name, of(index)])) as {
@@ -289,17 +337,16 @@ const balanced = <Name extends string, Ops extends Rpc.Any, Args extends Schema.
       // An operation of this actor, with the payload that its own method was given.
       return HashRing.get(ring, spread(balance.by(...([operation, payload] as Routed<Ops>))))!
     }
-    const borrowed = (running: Running) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const member = choose(running)
-          member.busy++
-          return member
-        }),
-        (member) =>
+    return via(actor, (running, hold) =>
+      Effect.sync(() => {
+        const member = choose(running)
+        member.busy++
+        hold(
           Effect.sync(() => {
             member.busy--
           })
-      )
-    return via(actor, (running) => Effect.map(borrowed(running), ({ portal }) => portal.client))
+        )
+        return member.portal.client
+      })
+    )
   })

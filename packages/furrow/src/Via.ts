@@ -6,7 +6,6 @@
  * when there is none, is said by whoever makes the client: a supervisor, a pool, a cluster.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -22,42 +21,79 @@ export interface Running {
   readonly payload: unknown
 }
 
+/**
+ * Says at once what is to be done when the operation has ended, however it ends; the last word counts. It is done
+ * whether or not something was found.
+ */
+export type Hold = (release: Effect.Effect<unknown>) => void
+
+/** What is held, and its end: asked twice, it does nothing more. */
+class Holding {
+  private release: Effect.Effect<unknown> = Effect.void
+  readonly hold: Hold = (release) => {
+    this.release = release
+  }
+  readonly end: Effect.Effect<unknown> = Effect.suspend(() => {
+    const { release } = this
+    this.release = Effect.void
+    return release
+  })
+}
+
+/**
+ * Runs an effect that may hold something until it has ended. Beside a scope it costs next to nothing.
+ *
+ * @internal
+ */
+export const holding = <A, E, R>(
+  body: (hold: Hold) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const { end, hold } = new Holding()
+    return Effect.ensuring(body(hold), end)
+  })
+
 /** A client's method, whatever its types: what it gives is an effect, a stream or an opening. */
 type AnyMethod<Out> = (payload: unknown, options?: CallOptions) => Out
 
 /**
  * Makes a client that runs `find` for each operation, in the fiber that runs the operation, and goes through what that
- * gives. What `find` acquires in its scope is released when the operation has ended.
+ * gives. What `find` holds is released when the operation has ended.
  *
  * @internal
  */
 export const via = <Name extends string, Ops extends Rpc.Any, Args extends Schema.Top, E>(
   actor: Definition<Name, Ops, Args>,
-  find: (running: Running) => Effect.Effect<Client<Ops>, E, Scope.Scope>
+  find: (running: Running, hold: Hold) => Effect.Effect<Client<Ops>, E>
 ): Client<Ops, PortalError | E> => {
   const methods = [...actor.group.requests.values()].map((operation: Rpc.Any) => {
     const { _tag: tag } = operation
+    const look = (payload: unknown, hold: Hold) => find({ operation: tag, payload }, hold)
     /** The method of the client that was found. */
-    const found = <Out>(payload: unknown) =>
-      Effect.map(
-        find({ operation: tag, payload }),
-        (client) => (client as unknown as Readonly<Record<string, AnyMethod<Out>>>)[tag]!
-      )
+    const method = <Out>(client: Client<Ops>) =>
+      (client as unknown as Readonly<Record<string, AnyMethod<Out>>>)[tag]!
     const kinds = {
       call: (payload: unknown, options?: CallOptions) =>
-        Effect.scoped(
-          Effect.flatMap(found<Effect.Effect<unknown, unknown>>(payload), (method) =>
-            method(payload, options)
+        holding((hold) =>
+          Effect.flatMap(look(payload, hold), (client) =>
+            method<Effect.Effect<unknown, unknown>>(client)(payload, options)
           )
         ),
       stream: (payload: unknown, options?: CallOptions) =>
         Stream.unwrap(
-          Effect.map(found<Stream.Stream<unknown, unknown>>(payload), (method) =>
-            method(payload, options)
-          )
+          Effect.gen(function* () {
+            const { end, hold } = new Holding()
+            yield* Scope.addFinalizer(yield* Effect.scope, end)
+            return method<Stream.Stream<unknown, unknown>>(yield* look(payload, hold))(
+              payload,
+              options
+            )
+          })
         ),
       dialog: (payload: unknown, options?: CallOptions) =>
-        opening(Effect.map(found<AnyOpening>(payload), (method) => method(payload, options)))
+        opening((hold) =>
+          Effect.map(look(payload, hold), (client) => method<AnyOpening>(client)(payload, options))
+        )
     }
     return [tag, kinds[kindOf(operation)]] as const
   })
@@ -68,21 +104,21 @@ export const via = <Name extends string, Ops extends Rpc.Any, Args extends Schem
 type AnyOpening = Opening<unknown, unknown, unknown, unknown, unknown>
 
 /** A dialog through something that is found, and held until both ends have ended. */
-const opening = (find: Effect.Effect<AnyOpening, unknown, Scope.Scope>): AnyOpening =>
+const opening = (find: (hold: Hold) => Effect.Effect<AnyOpening, unknown>): AnyOpening =>
   new Opening((restore) =>
     Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const close = Scope.close(scope, Exit.void)
-      const held = yield* restore(Effect.provideService(find, Scope.Scope, scope)).pipe(
+      const { end, hold } = new Holding()
+      const held = yield* restore(Effect.suspend(() => find(hold))).pipe(
         Effect.flatMap((found) => found.open(restore)),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        Effect.onError(() => end)
       )
       return {
         caller: held.caller,
         outcome: held.outcome,
-        settled: Effect.tap(held.settled, () => close),
-        leave: Effect.ensuring(held.leave, close),
-        release: Effect.ensuring(held.release, close)
+        // Whoever waits for this may be interrupted; what has begun to end, ends.
+        settled: Effect.tap(held.settled, () => Effect.uninterruptible(end)),
+        leave: Effect.ensuring(held.leave, end),
+        release: Effect.ensuring(held.release, end)
       }
     })
   )

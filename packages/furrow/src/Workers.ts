@@ -119,10 +119,17 @@ export interface Counts {
   readonly restarts: number
 }
 
+/** What somebody may have of the workers: one of them, once. */
+export interface Loan {
+  /** Waits for a worker. Interrupts whoever waits when there are none any more. */
+  readonly take: Effect.Effect<Worker, SpawnError>
+  /** Gives back what was taken, if anything was. Whoever takes has to do so, whatever became of it. */
+  readonly end: Effect.Effect<void>
+}
+
 /** See the module. */
 export interface Workers {
-  /** Hands out a worker until the scope closes. Interrupts whoever asks when there are none any more. */
-  readonly lend: Effect.Effect<Worker, SpawnError, Scope.Scope>
+  readonly lend: () => Loan
   readonly counts: () => Counts
 }
 
@@ -216,7 +223,7 @@ export const make = (
           }
         }
         yield* Pool.invalidate(pool, worker)
-      })
+      }).pipe(Effect.uninterruptible)
 
     const pool: Pool.Pool<Worker, SpawnError> = yield* min === max
       ? Pool.make({ acquire, size: max, concurrency })
@@ -226,43 +233,44 @@ export const make = (
 
     /** Where the number of workers follows the need, one is to be filled before another is needed. */
     const isSpread = min === max && concurrency > 1
-    const spread = Effect.sync(() => {
+    const spread = () => {
       if (isSpread) putIdlestFirst(pool.state)
-    })
+    }
 
-    const lend: Workers["lend"] = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const scope = yield* Effect.scope
-        while (true) {
-          const lease = yield* Scope.fork(scope)
-          // When it has been given back.
-          yield* Scope.addFinalizer(lease, spread)
-          const worker = yield* Scope.provide(restore(Pool.get(pool)), lease)
-          yield* spread
-          if (isUnfit(worker)) {
-            yield* replace(worker)
-            yield* Scope.close(lease, Exit.void)
-            continue
-          }
+    const lend = (): Loan => {
+      let lease = Scope.makeUnsafe()
+      let lent: Worker | undefined
+      const take: Effect.Effect<Worker, SpawnError> = Effect.suspend(() => {
+        spread()
+        return Effect.flatMap(Scope.provide(Pool.get(pool), lease), (worker) => {
+          if (isUnfit(worker)) return Effect.andThen(refuse(worker), take)
           worker.jobs++
           worker.calls++
           if (worker.calls >= plan.maxCalls) worker.retired = true
-          // Before it is given back.
-          yield* Scope.addFinalizer(
-            lease,
-            Effect.suspend(() => {
-              worker.jobs--
-              if (!worker.launched.isEnding()) {
-                worker.done++
-                backoff.worked(worker.generation)
-              }
-              return isUnfit(worker) ? replace(worker) : Effect.void
-            })
-          )
-          return worker
-        }
+          lent = worker
+          return Effect.succeed(worker)
+        })
       })
-    )
+      const refuse = (worker: Worker) =>
+        Effect.uninterruptible(
+          Effect.gen(function* () {
+            yield* replace(worker)
+            yield* Scope.close(lease, Exit.void)
+            lease = Scope.makeUnsafe()
+          })
+        )
+      const end = Effect.suspend(() => {
+        const close = Scope.close(lease, Exit.void)
+        if (lent === undefined) return close
+        lent.jobs--
+        if (!lent.launched.isEnding()) {
+          lent.done++
+          backoff.worked(lent.generation)
+        }
+        return isUnfit(lent) ? Effect.andThen(replace(lent), close) : close
+      })
+      return { take, end }
+    }
 
     const counts = (): Counts => {
       let idle = 0
@@ -283,13 +291,16 @@ export const make = (
  * what could not be started last.
  */
 const putIdlestFirst = (state: Pool.State<Worker, SpawnError>): void => {
+  let last = state.availableHead
+  while (last?.availableNext !== undefined && loadOf(last) <= loadOf(last.availableNext)) {
+    last = last.availableNext
+  }
+  if (last?.availableNext === undefined) return
   const items: Array<Pool.PoolItem<Worker, SpawnError>> = []
   for (let item = state.availableHead; item !== undefined; item = item.availableNext) {
     items.push(item)
   }
-  const load = (item: Pool.PoolItem<Worker, SpawnError>) =>
-    Exit.isSuccess(item.exit) ? item.refCount : Number.MAX_SAFE_INTEGER
-  items.sort((a, b) => load(a) - load(b))
+  items.sort((a, b) => loadOf(a) - loadOf(b))
   for (const [at, item] of items.entries()) {
     item.availablePrevious = items[at - 1]
     item.availableNext = items[at + 1]
@@ -297,3 +308,6 @@ const putIdlestFirst = (state: Pool.State<Worker, SpawnError>): void => {
   state.availableHead = items[0]
   state.availableTail = items.at(-1)
 }
+
+const loadOf = ({ exit, refCount }: Pool.PoolItem<Worker, SpawnError>): number =>
+  Exit.isSuccess(exit) ? refCount : Number.MAX_SAFE_INTEGER
