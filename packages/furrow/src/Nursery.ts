@@ -219,6 +219,7 @@ class Block implements NurseryService {
         const owned: Owned = { child, keeping, scope, gone: false }
         this.owned.add(owned)
         this.births.delete(being)
+        this.changed()
         yield* Effect.forkDetach(this.keep(owned), { startImmediately: true })
         if (this.closed || Exit.isFailure(waited)) {
           yield* child.stop(this.ref)
