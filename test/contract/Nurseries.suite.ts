@@ -880,6 +880,14 @@ export default (world: World): void => {
         ])
       }))
 
+    it("S1 S3 a body may end while an actor comes up that a fiber outside of it has asked for", () =>
+      Effect.gen(function* () {
+        const spawning = Effect.forkDetach(spawn("daemon"), { startImmediately: true })
+        const exit = yield* ended(Nursery.run(spawning))
+        assert(Exit.isSuccess(exit))
+        yield* Fiber.await(exit.value)
+      }))
+
     it("S3 a fork outlives the end of the body, and its failure then is the block's", () =>
       Effect.gen(function* () {
         const gate = yield* Deferred.make<void>()

@@ -4,6 +4,7 @@
  */
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,6 +15,8 @@ import * as TestClock from "effect/testing/TestClock"
 import { ContractBroken } from "furrow/Dialog"
 import * as Guest from "furrow/Guest"
 import * as Nursery from "furrow/Nursery"
+import { Reasons } from "furrow/protocol"
+import { ForkFailed } from "furrow/TreeError"
 import { events, only, reasonsOf } from "../contract/Watching.ts"
 
 /** Waits for ever, and knows when it was aborted. */
@@ -535,6 +538,114 @@ describe("a guest that does not stop", () => {
         expect(watch.of("GuestLeft")).toEqual([])
       })
     ).pipe(Effect.scoped)
+  )
+})
+
+describe("who was left behind", () => {
+  const deaf = () => new Promise<never>(() => {})
+
+  /** The guests that an Exit says were left. */
+  const left = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
+    Exit.isSuccess(exit)
+      ? []
+      : exit.cause.reasons.flatMap(
+          (reason) =>
+            Context.getOrUndefined(Cause.reasonAnnotations(reason), Reasons.GuestLeft)?.guest ?? []
+        )
+
+  it.effect("S1 stands in the Exit of the block, of a guest in a guest's body both", () =>
+    Effect.gen(function* () {
+      const isInside = Deferred.makeUnsafe<void>()
+      const inner = Guest.run("inner", () => {
+        Deferred.doneUnsafe(isInside, Exit.void)
+        return deaf()
+      })
+      const outer = Guest.use(
+        "outer",
+        async (host: Guest.Host) => {
+          host.started()
+          await deaf()
+        },
+        () => inner
+      )
+      const block = yield* Effect.forkChild(Nursery.run(outer), { startImmediately: true })
+      yield* Deferred.await(isInside)
+      block.interruptUnsafe()
+      yield* TestClock.adjust("3 seconds")
+      yield* TestClock.adjust("3 seconds")
+      const exit = block.pollUnsafe()
+      assert(exit !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+      expect(left(exit).toSorted()).toEqual(["inner", "outer"])
+    })
+  )
+
+  it.effect("S1 S2 stands beside the failure that has ended the block", () =>
+    Effect.gen(function* () {
+      const block = yield* Nursery.run(
+        Effect.andThen(
+          Nursery.fork(Effect.andThen(Effect.sleep("1 second"), Effect.fail("forked"))),
+          Guest.run("deaf", deaf)
+        )
+      ).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("3 seconds")
+      const exit = block.pollUnsafe()
+      assert(exit !== undefined && Exit.isFailure(exit))
+      expect(Cause.squash(exit.cause)).toBeInstanceOf(ForkFailed)
+      expect(left(exit)).toEqual(["deaf"])
+    })
+  )
+})
+
+describe("a guest that is asked for in a wrong way", () => {
+  it.effect("S1 D4 and whose force throws is left, and every error is kept", () =>
+    Effect.gen(function* () {
+      const [own, bug] = [new Own(), new TypeError("bug")]
+      const block = yield* Guest.use(
+        "stubborn",
+        (host: Guest.Host) => {
+          host.started()
+          return new Promise<never>(() => {})
+        },
+        () => Effect.fail(own),
+        {
+          force: () => {
+            throw bug
+          }
+        }
+      ).pipe(Nursery.run(), Effect.forkChild({ startImmediately: true }))
+      yield* turns
+      yield* TestClock.adjust("3 seconds")
+      yield* TestClock.adjust("1 second")
+      const exit = block.pollUnsafe()
+      assert(exit !== undefined && Exit.isFailure(exit))
+      expect(reasonsOf(exit)).toEqual([own, bug])
+      const [reason] = exit.cause.reasons
+      expect(Cause.reasonAnnotations(reason!).mapUnsafe.has(Reasons.GuestLeft.key)).toBe(true)
+    })
+  )
+
+  it.effect("does not run if its patience is none", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const exit = yield* Guest.run("eager", () => void (ran = true), {
+        patience: "soon" as never
+      }).pipe(Nursery.run(), Effect.exit)
+      assert(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("has ended also with a value that nobody can look at", () =>
+    Effect.gen(function* () {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      const exit = yield* Guest.run("opaque", () => Promise.reject(proxy)).pipe(
+        Nursery.run(),
+        Effect.exit
+      )
+      assert(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    })
   )
 })
 

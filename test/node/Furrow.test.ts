@@ -159,6 +159,24 @@ describe("a tree without Effect", () => {
     expect(lines()).toEqual(["runs", "woken", "runs", "woken"])
   })
 
+  it("D1 a dialog whose signal is aborted at the moment when it is open is left", async () => {
+    using seen = notes()
+    await using tree = await Furrow.open()
+    const { client } = await tree.spawn(Inn, { ...main })
+    const own = new Error("enough")
+    const controller = new AbortController()
+    const { signal } = controller
+    // Whoever has opened it does not listen any more, and the dialog does not yet.
+    const unlisten = signal.removeEventListener.bind(signal)
+    signal.removeEventListener = (...args: Parameters<typeof unlisten>) => {
+      unlisten(...args)
+      controller.abort(own)
+    }
+    const sit = client.Sit({ manner: "sleeps", when: "after", file: seen.file }, { signal })
+    expect(await rejection(sit)).toBe(own)
+    expect(seen.lines()).toEqual(["runs", "woken"])
+  })
+
   it("a stream whose loop is left is cancelled and joined", async () => {
     await using tree = await Furrow.open()
     const worker = await tree.spawn(Worker, { ...main, arguments: {} })
@@ -225,6 +243,30 @@ describe("a tree without Effect", () => {
     const late = await rejection(tree.spawn(Worker, { ...main, arguments: {} }))
     expect(late).toBeInstanceOf(SpawnError)
     expect(late).toMatchObject({ reason: { _tag: "NurseryClosed" } })
+  })
+
+  it("S1 closed while an actor comes up that nobody waits for, it waits, and nobody is left", async () => {
+    let starting: Promise<{ readonly pid: number | undefined }> | undefined
+    {
+      await using tree = await Furrow.open()
+      starting = tree.spawn(Worker, { ...main, arguments: {} })
+    }
+    const outcome = await starting.catch((error: unknown) => error)
+    if (!(outcome instanceof SpawnError)) {
+      expect(isAlive((outcome as { readonly pid: number }).pid)).toBe(false)
+    }
+  })
+
+  it("a promise that nobody looks at, and that its end has rejected, is no error of the process", async () => {
+    {
+      await using tree = await Furrow.open()
+      const worker = await tree.spawn(Worker, { ...main, arguments: {} })
+      void worker.client.Hang()
+      void tree.call(Worker, ({ Hang }) => Hang(), { ...main, arguments: {} })
+    }
+    // Node looks for such promises when all of their turns are over.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(uncaught).toEqual([])
   })
 
   it("an error of the program closes it on the way", async () => {

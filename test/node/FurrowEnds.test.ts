@@ -84,6 +84,43 @@ it.live("S8 with `signals` SIGINT ends the tree in order, and then the program w
   })
 )
 
+for (const [what, how, code] of [
+  ["SIGINT", "two, and waits", 130],
+  ["an exception", "two, and throws", 1]
+] as const) {
+  it.live(`S8 S9 with two trees ${what} ends both in order, the slower one, too`, () =>
+    Effect.gen(function* () {
+      const { lines, program } = yield* plain(how)
+      if (what === "SIGINT") program.process.kill("SIGINT")
+      const ended = yield* program.ended
+      expect(ended.code).toBe(code)
+      expect(lines().at(-1)).toBe("slow has ended")
+      const told = ended.stderr.match(/that nobody caught/g) ?? []
+      expect(told).toHaveLength(what === "SIGINT" ? 0 : 1)
+    })
+  )
+}
+
+it.live("S2 one whose tree has crashed, and that never asks, is told at its end, and fails", () =>
+  Effect.gen(function* () {
+    const { program } = yield* plain("crashes")
+    const { code, stderr } = yield* program.ended
+    expect(code).toBe(1)
+    expect(stderr).toContain('The actor "root/Worker" crashed: its process was ended by SIGKILL.')
+  })
+)
+
+it.live(
+  "S2 one whose tree has crashed, and that asks, is told once, and what follows is its own",
+  () =>
+    Effect.gen(function* () {
+      const { program } = yield* plain("crashes, and asks")
+      const { code, stderr, stdout } = yield* program.ended
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(stdout).toContain('ActorCrashed: The actor "root/Worker" crashed')
+    })
+)
+
 it.live("one that is started for an actor does not start itself for ever", () =>
   Effect.gen(function* () {
     const program = yield* start("plain.ts", ["itself"])

@@ -4,6 +4,7 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as NodeGuest from "@furrow/node/NodeGuest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,7 +15,7 @@ import * as Nursery from "furrow/Nursery"
 import { EventEmitter } from "node:events"
 import { Readable } from "node:stream"
 import type { Worker } from "node:worker_threads"
-import { events as watched, only } from "../contract/Watching.ts"
+import { events as watched, only, reasonsOf } from "../contract/Watching.ts"
 
 const script = new URL("./fixtures/script.ts", import.meta.url)
 
@@ -75,6 +76,19 @@ describe("a script in a thread", () => {
         expect(watch.of("GuestLeft")).toEqual([])
       })
     ).pipe(Effect.scoped)
+  )
+
+  it.live("S1 is terminated when what should ask it to end cannot be posted, which is told", () =>
+    Nursery.run(
+      Effect.gen(function* () {
+        const exit = yield* NodeGuest.worker("slow", script, () => Effect.void, {
+          ...thread("stops slowly"),
+          stop: () => {}
+        }).pipe(Effect.exit)
+        expect(nobody()).toBe(true)
+        expect(only(exit)).toMatchObject({ name: "DataCloneError" })
+      })
+    )
   )
 
   it.live("that ends by itself has ended well, with all that it said", () =>
@@ -224,6 +238,38 @@ describe("the events of an emitter", () => {
         emitter.emit("error", own)
       })
       expect(only(typed.exit)).toEqual({ error: own })
+    })
+  )
+
+  it.effect("fail with what reading them throws, and whoever emits does not hear of it", () =>
+    Effect.gen(function* () {
+      const emitter = new EventEmitter()
+      const bug = new TypeError("bug")
+      const reading = yield* NodeGuest.events(emitter, "line", () => {
+        throw bug
+      }).pipe(Stream.runDrain, Effect.forkChild({ startImmediately: true }))
+      emitter.emit("line")
+      const exit = yield* Fiber.await(reading)
+      assert(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+      expect(only(exit)).toBe(bug)
+    })
+  )
+
+  it.effect("fail with an error that comes after their end, as long as they are read", () =>
+    Effect.gen(function* () {
+      const own = new Error("own")
+      const { exit, seen } = yield* listening({}, (emitter) => {
+        emitter.emit("line", "a", 1)
+        emitter.emit("close")
+        emitter.emit("error", own)
+      })
+      expect(seen).toEqual(["a1"])
+      expect(only(exit)).toBe(own)
+      const both = yield* listening({ capacity: 1 }, (emitter) => {
+        for (let n = 0; n < 3; n++) emitter.emit("line", "", n)
+        emitter.emit("error", own)
+      })
+      expect(reasonsOf(both.exit)).toEqual([expect.any(NodeGuest.EventsOverflowed), own])
     })
   )
 

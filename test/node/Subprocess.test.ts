@@ -20,7 +20,7 @@ import { events, reasonsOf } from "../contract/Watching.ts"
 import { patience } from "../contract/World.ts"
 import * as Table from "../tree/Table.ts"
 import { Stubborn } from "./fixtures/stubborn.ts"
-import { isAlive, untilDead } from "./Pids.ts"
+import { isAlive, killGroup, untilDead } from "./Pids.ts"
 import { start } from "./Program.ts"
 import { inTerminal, isPossible } from "./Terminal.ts"
 
@@ -175,6 +175,28 @@ describe("the output of a program", () => {
   )
 
   live(
+    "F4 ends with it, however slowly it is read, also if a daemon of its still holds it",
+    Effect.gen(function* () {
+      const program = yield* sh("setsid sleep 1000 & echo $!; seq 1 20000; echo end")
+      let [pid, count, last] = [0, 0, ""]
+      yield* Stream.runForEachArray(program.stdout, (lines) =>
+        Effect.gen(function* () {
+          if (count === 0) {
+            pid = Number(lines[0])
+            yield* Effect.addFinalizer(() => Effect.sync(() => killGroup(pid)))
+            yield* program.exit
+            yield* Effect.sleep("500 millis")
+          }
+          count += lines.length
+          last = lines.at(-1)!
+        })
+      )
+      expect([count, last]).toEqual([20_002, "end"])
+      expect(isAlive(pid)).toBe(true)
+    })
+  )
+
+  live(
     "of both kinds can be read, each by itself",
     Effect.gen(function* () {
       const program = yield* sh("echo out; echo err >&2", { stderr: "pipe" })
@@ -228,7 +250,11 @@ describe("a program", () => {
       expect(path).toMatchObject({ command: "/etc/passwd", reason: "NotFound" })
       const folder = yield* Effect.flip(Subprocess.run("true", [], { cwd: "/no/such/folder" }))
       expect(folder).toMatchObject({ command: "true", reason: "Refused" })
-      expect(folder.message).toContain("/no/such/folder")
+      expect(folder.message).toBe(
+        'The program `true` was not started: its working directory "/no/such/folder" is no folder that can be entered.'
+      )
+      const long = yield* Effect.flip(Subprocess.run("no-such-program", ["x".repeat(100_000)]))
+      expect(long.message.length).toBeLessThan(10_000)
     })
   )
 

@@ -14,7 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Self } from "./Actor.ts"
 import { asDefects, failUnlessEmpty, sameEvent } from "./Dialog.ts"
-import { reasonsOf } from "./Exits.ts"
+import { isBareInterrupt, reasonsOf } from "./Exits.ts"
 import type { Code, Guest, GuestCancelled, GuestOptions, Host } from "./GuestEnds.ts"
 import { Stay } from "./GuestStay.ts"
 
@@ -121,7 +121,7 @@ const linked = <A, E, R>(
     const ended = yield* Fiber.await(running)
     yield* Fiber.interrupt(watching)
     const isOurs = guest.hasFailed || Exit.isFailure(waited)
-    const own = reasonsOf(ended).filter((reason) => !(isOurs && Cause.isInterruptReason(reason)))
+    const own = reasonsOf(ended).filter((reason) => !(isOurs && isBareInterrupt(reason)))
     const reasons = [...reasonsOf(waited), ...own]
     return Exit.isSuccess(ended) && reasons.length === 0
       ? ended

@@ -104,7 +104,7 @@ export interface GuestOptions<E = never> {
   readonly patience?: Duration.Input | undefined
   /**
    * Ends by force what has not ended when `patience` has passed, if there is a way to: it is then waited for a little
-   * longer (1 second at most). Defaults to nothing.
+   * longer (1 second at most). What it throws is a defect beside the host's own reasons. Defaults to nothing.
    */
   readonly force?: (() => void) | undefined
   /** How many items may wait in each direction before whoever sends has to. Defaults to 64, as in a dialog. */

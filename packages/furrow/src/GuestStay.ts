@@ -20,6 +20,7 @@ import { ContractBroken } from "./Dialog.ts"
 import * as Events from "./Events.ts"
 import { GuestCancelled, GuestEnded } from "./GuestEnds.ts"
 import type { Channel, Code, Guest, GuestOptions, Host } from "./GuestEnds.ts"
+import { reasonsOf } from "./Exits.ts"
 import { Later } from "./Known.ts"
 import * as Life from "./Life.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -40,8 +41,16 @@ const ForcePatience = 1000
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What guests of any platform end with when they were aborted. */
-const isAbortError = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "name" in error && error.name === "AbortError"
+const isAbortError = (error: unknown): boolean => {
+  try {
+    return (
+      typeof error === "object" && error !== null && "name" in error && error.name === "AbortError"
+    )
+  } catch {
+    // A value that does not like to be looked at is an error like any other.
+    return false
+  }
+}
 
 /** An error as platforms throw it at whoever they abort. */
 const abortError = (message: string): Error =>
@@ -62,6 +71,8 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
   private readonly actor: ActorRef
   private readonly life: Life.Life | undefined
   private readonly options: GuestOptions<E>
+  /** In milliseconds. */
+  private readonly patience: number
   private readonly controller = new AbortController()
   private readonly first = Deferred.makeUnsafe<Started, E | GuestCancelled>()
   private readonly toGuest: Queue.Queue<FromHost, Cause.Done>
@@ -74,6 +85,7 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
       readonly actor: ActorRef
       readonly life: Life.Life | undefined
       readonly options: GuestOptions<E>
+      readonly patience: number
       readonly toGuest: Queue.Queue<FromHost, Cause.Done>
       readonly toHost: Queue.Queue<FromGuest, E | GuestCancelled | Cause.Done>
       readonly context: Context.Context<never>
@@ -83,6 +95,7 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
     this.actor = given.actor
     this.life = given.life
     this.options = given.options
+    this.patience = given.patience
     this.toGuest = given.toGuest
     this.toHost = given.toHost
     this.runPromiseExit = Effect.runPromiseExitWith(given.context)
@@ -96,11 +109,13 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
   ): Effect.Effect<Stay<Started, FromHost, FromGuest, A, E>, never, Self> {
     return Effect.gen(function* () {
       const { incarnation, path } = yield* Self
-      const window = options.window ?? DefaultWindow
+      const { patience = DefaultPatience, window = DefaultWindow } = options
       const stay = new Stay<Started, FromHost, FromGuest, A, E>(name, {
         actor: { path, incarnation },
         life: yield* Life.CurrentLife,
         options,
+        // Read now: what is none is told before the guest runs.
+        patience: Duration.toMillis(Duration.fromInputUnsafe(patience)),
         toGuest: yield* Queue.bounded<FromHost, Cause.Done>(window),
         toHost: yield* Queue.bounded<FromGuest, E | GuestCancelled | Cause.Done>(window),
         context: yield* Effect.context<never>()
@@ -267,9 +282,6 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
       Queue.shutdownUnsafe(this.toHost)
       const before = yield* Life.now
       const graces = this.life === undefined ? [] : yield* Life.gracesOf(this.life)
-      const patience = Duration.toMillis(
-        Duration.fromInputUnsafe(this.options.patience ?? DefaultPatience)
-      )
       const within = (bound: number, share: number) =>
         Life.waitFor(
           this.ended.wait,
@@ -277,20 +289,24 @@ export class Stay<Started, FromHost, FromGuest, A, E> {
           (left) => Math.min(bound, left * share),
           () => Effect.void
         )
+      let forced: Exit.Exit<void> = Exit.void
       const waiting = Effect.gen({ self: this }, function* () {
-        if (yield* within(patience, 0.5)) return true
-        if (this.options.force === undefined) return false
-        this.options.force()
-        return yield* within(ForcePatience, 0.6)
+        if (yield* within(this.patience, 0.5)) return
+        if (this.options.force === undefined) return
+        forced = yield* Effect.exit(Effect.sync(this.options.force))
+        yield* within(ForcePatience, 0.6)
       })
       yield* this.life === undefined
         ? waiting
         : Life.telling(this.life, this.waits(before))(waiting)
-      if (this.ended.value !== undefined) return known(this.ended.value)
-      return {
-        cause: Cause.empty,
-        note: yield* this.report(Math.round((yield* Life.now) - before))
-      }
+      const { cause, note }: Left<E | GuestCancelled> =
+        this.ended.value !== undefined
+          ? known(this.ended.value)
+          : {
+              cause: Cause.empty,
+              note: yield* this.report(Math.round((yield* Life.now) - before))
+            }
+      return { cause: Cause.fromReasons([...cause.reasons, ...reasonsOf(forced)]), note }
     })
   }
 

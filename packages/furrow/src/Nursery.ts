@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
 import { ContractBroken, sameEvent } from "./Dialog.ts"
-import { reasonsOf } from "./Exits.ts"
+import { isBareInterrupt, reasonsOf } from "./Exits.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
 import * as Ladder from "./Ladder.ts"
@@ -219,6 +219,7 @@ class Block implements NurseryService {
         const owned: Owned = { child, keeping, scope, gone: false }
         this.owned.add(owned)
         this.births.delete(being)
+        this.changed()
         yield* Effect.forkDetach(this.keep(owned), { startImmediately: true })
         if (this.closed || Exit.isFailure(waited)) {
           yield* child.stop(this.ref)
@@ -394,7 +395,7 @@ const errorOf = (reason: Cause.Reason<unknown>): unknown =>
 
 /** What a block that is being ended meets because of that, and that says nothing more. */
 const isOurDoing = (reason: Cause.Reason<unknown>, { self }: Life.Life): boolean => {
-  if (Cause.isInterruptReason(reason)) return true
+  if (Cause.isInterruptReason(reason)) return isBareInterrupt(reason)
   const error = errorOf(reason)
   return error instanceof PortalError
     ? error.reason instanceof Cancelled && isSameLife(error.reason.by, self)

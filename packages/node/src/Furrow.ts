@@ -81,6 +81,7 @@ export interface Tree<R = never> {
   ) => Promise<Portal<Ops>>
   /**
    * Starts an actor, uses it once, and ends it; resolves when it has been reaped. Its crash is that of the call alone.
+   * Closing the tree cancels it; it then rejects with the reason of `signal`.
    */
   readonly call: <
     Name extends string,
@@ -104,7 +105,8 @@ export interface OpenTree<R = never> extends Tree<R>, AsyncDisposable {
   readonly crashed: Promise<never>
   /**
    * Stops every actor, the last started first, and resolves when all are gone. Rejects with the failure of the tree, if
-   * something in it has crashed; whoever asks again only waits.
+   * something in it has crashed; whoever asks again only waits. A failure that nobody has asked for, neither here nor by
+   * `crashed`, is printed when the process ends, which then does so with 1 instead of 0.
    */
   readonly close: () => Promise<void>
   /** The same as `close`. */
@@ -139,28 +141,31 @@ const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): T
   const clientOf = <Ops extends Rpc.Any>(
     actor: { readonly group: { readonly requests: ReadonlyMap<string, unknown> } },
     client: EffectPortal<Ops>["client"]
-  ) => PromiseClient.make(client, actor.group.requests.keys(), run)
+  ) => PromiseClient.make(client, actor.group.requests.keys(), run, signal)
+  const ofTree = <A>(promise: Promise<A>) => PromiseClient.ofTree(signal, promise)
   return {
     signal,
-    spawn: async (actor, ...options) => {
+    spawn: (actor, ...options) => {
       // What the services must be, the parameters' types have asked for.
       const spawning = Nursery.spawn(actor, ...options) as Effect.Effect<
         EffectPortal<never>,
         unknown,
         Needs<R>
       >
-      const portal = await run(spawning)
-      const stop = () => run(portal.stop)
-      return {
-        client: clientOf(actor, portal.client) as never,
-        actor: portal.actor,
-        pid: portal.pid,
-        stop,
-        exit: () => run(portal.exit),
-        stdout: PromiseClient.iterable(portal.stdout),
-        stderr: PromiseClient.iterable(portal.stderr),
-        [Symbol.asyncDispose]: stop
-      }
+      const opening = run(spawning).then((portal) => {
+        const stop = () => run(portal.stop)
+        return {
+          client: clientOf(actor, portal.client) as never,
+          actor: portal.actor,
+          pid: portal.pid,
+          stop,
+          exit: () => run(portal.exit),
+          stdout: PromiseClient.iterable(portal.stdout),
+          stderr: PromiseClient.iterable(portal.stderr),
+          [Symbol.asyncDispose]: stop
+        }
+      })
+      return ofTree(opening)
     },
     call: (actor, use, ...options) => {
       const calling = Nursery.call(
@@ -168,7 +173,8 @@ const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): T
         (client) => Effect.promise(async () => use(clientOf(actor, client))),
         ...options
       ) as Effect.Effect<Awaited<ReturnType<typeof use>>, unknown, Needs<R>>
-      return run(calling)
+      // What nobody waits for does not hold up the tree that is closed.
+      return ofTree(run(calling, signal.aborted ? undefined : signal))
     }
   }
 }
@@ -256,15 +262,52 @@ export const open = async <R = never, E = never>(
   })
   const crashed = failed.then(() => new Promise<never>(() => {}))
   crashed.catch(() => {})
+  const tree = await Promise.race([Effect.runPromise(Deferred.await(opened)), crashed])
+  const untold = Untold.watch(block)
   let isAsked = false
   const close = () => {
+    untold.tell()
     Deferred.doneUnsafe(closing, Exit.void)
     if (isAsked) return failed.catch(() => {})
     isAsked = true
     return failed
   }
-  const tree = await Promise.race([Effect.runPromise(Deferred.await(opened)), crashed])
-  return { ...tree, crashed, close, [Symbol.asyncDispose]: close }
+  return {
+    ...tree,
+    get crashed() {
+      untold.tell()
+      return crashed
+    },
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+/** The failure of a tree, until somebody asks for it: at the latest it is told when the process ends. */
+class Untold {
+  private isTold = false
+  private failure: Cause.Cause<unknown> | undefined
+
+  static watch(block: Promise<Exit.Exit<unknown, unknown>>): Untold {
+    const untold = new Untold()
+    void block.then((exit) => {
+      if (Exit.isSuccess(exit) || untold.isTold) return
+      untold.failure = exit.cause
+      process.on("exit", untold.onExit)
+    })
+    return untold
+  }
+
+  private readonly onExit = (code: number): void => {
+    if (this.failure !== undefined) report(this.failure)
+    if (code === 0) process.exitCode = 1
+  }
+
+  /** Somebody is told otherwise. */
+  tell(): void {
+    this.isTold = true
+    process.off("exit", this.onExit)
+  }
 }
 
 /**

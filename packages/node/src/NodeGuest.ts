@@ -10,6 +10,7 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -134,8 +135,12 @@ const attached = <FromHost, FromGuest>(
       void thread.terminate()
     }
     signal.addEventListener("abort", () => {
-      if (stop === undefined) void thread.terminate()
-      else thread.postMessage(stop)
+      if (stop === undefined) return void thread.terminate()
+      try {
+        thread.postMessage(stop)
+      } catch (error) {
+        fail(error)
+      }
     })
     thread.once("online", () => {
       const { messages, send } = host.started()
@@ -213,7 +218,7 @@ class Gap {
 
 /**
  * The events of an emitter as a stream, each as what `read` makes of its values; it listens while the stream is run. The
- * event `error` fails it.
+ * event `error` fails it, also one that comes after its end, as long as it is read. What `read` throws is a defect.
  *
  * An emitter cannot be held back. When `capacity` events wait to be read, one more fails the stream with
  * `EventsOverflowed`, after those that wait; with `onLost` it is left out, and counted.
@@ -238,21 +243,29 @@ export const events = <A, E = never, E2 = never, R2 = never>(
         { readonly item: A } | Gap,
         E | EventsOverflowed | Cause.Done
       >()
+      /** What came as an error when no more was read. */
+      let late: Cause.Cause<E> | undefined
+      const fail = (cause: Cause.Cause<E>): void => {
+        if (!Queue.failCauseUnsafe(queue, cause)) late ??= cause
+      }
       /** The gap at the end of what waits, while there is one. */
       let gap: Gap | undefined
       const onEvent = (...values: Array<unknown>): void => {
         const isFull = Queue.sizeUnsafe(queue) >= capacity
         if (!isFull) {
           gap = undefined
-          Queue.offerUnsafe(queue, { item: read(...(values as Array<never>)) })
+          try {
+            Queue.offerUnsafe(queue, { item: read(...(values as Array<never>)) })
+          } catch (defect) {
+            // Whoever emits has no part in it.
+            fail(Cause.die(defect))
+          }
         } else if (onLost === undefined) {
           Queue.failCauseUnsafe(queue, Cause.fail(new EventsOverflowed({ event, capacity })))
         } else if (gap === undefined) Queue.offerUnsafe(queue, (gap = new Gap()))
         else gap.lost += 1
       }
-      const onError = (error: unknown): void => {
-        Queue.failCauseUnsafe(queue, causeOf(error, options.catch))
-      }
+      const onError = (error: unknown): void => fail(causeOf(error, options.catch))
       const onEnd = (): void => void Queue.endUnsafe(queue)
       const listeners = [
         [event, onEvent] as const,
@@ -268,11 +281,16 @@ export const events = <A, E = never, E2 = never, R2 = never>(
             for (const [name, listener] of listeners) emitter.off(name, listener)
           })
       )
+      const take = Effect.catchCause(Queue.take(queue), (cause) => {
+        if (late === undefined) return Effect.failCause(cause)
+        const before = cause.reasons.filter((reason) => !Pull.isDoneFailure(reason))
+        return Effect.failCause(Cause.fromReasons([...before, ...late.reasons]))
+      })
       const pull: Effect.Effect<
         Arr.NonEmptyReadonlyArray<A>,
         E | E2 | EventsOverflowed | Cause.Done,
         R2
-      > = Effect.flatMap(Queue.take(queue), (taken) => {
+      > = Effect.flatMap(take, (taken) => {
         if (!(taken instanceof Gap)) return Effect.succeed(Arr.of(taken.item))
         if (taken === gap) gap = undefined
         return Effect.andThen(onLost?.(taken.lost) ?? Effect.void, pull)

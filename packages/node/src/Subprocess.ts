@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Life from "furrow/Life"
 import { describeExit, lastWords, ProcessExit } from "furrow/ProcessExit"
+import { accessSync, constants, statSync } from "node:fs"
 import { basename } from "node:path"
 import * as ChildOutput from "./internal/ChildOutput.ts"
 import * as GroupLeader from "./internal/GroupLeader.ts"
@@ -33,6 +34,12 @@ import { GroupGrace } from "./NodeSpawner.ts"
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** How many characters of a command an error's message has. */
+const LongestCommand = 1000
+
+const quoted = (command: string): string =>
+  `\`${command.length > LongestCommand ? `${command.slice(0, LongestCommand)}…` : command}\``
+
 /** A program ended with another exit code than 0, or by a signal. */
 export class SubprocessFailed extends Schema.TaggedError<SubprocessFailed>()("SubprocessFailed", {
   /** The program and its arguments, as one would type them. */
@@ -42,7 +49,7 @@ export class SubprocessFailed extends Schema.TaggedError<SubprocessFailed>()("Su
   stderr: Schema.String
 }) {
   override get message() {
-    return `The program \`${this.command}\` ${describeExit(this.exit)}.${lastWords(this.stderr)}`
+    return `The program ${quoted(this.command)} ${describeExit(this.exit)}.${lastWords(this.stderr)}`
   }
 }
 
@@ -57,7 +64,7 @@ export class SubprocessNotStarted extends Schema.TaggedError<SubprocessNotStarte
   }
 ) {
   override get message() {
-    return `The program \`${this.command}\` was not started: ${this.detail}.`
+    return `The program ${quoted(this.command)} was not started: ${this.detail}.`
   }
 }
 
@@ -106,7 +113,8 @@ export interface Subprocess<out E = never> {
   readonly pid: number
   /**
    * What it writes to stdout, line by line, if that is asked for with `pipe`; else empty. Each line is for one reader. One
-   * that is longer than 64 KiB comes in pieces.
+   * that is longer than 64 KiB comes in pieces. It ends with the program, also if a daemon that has left its group still
+   * holds the output.
    */
   readonly stdout: Stream.Stream<string>
   /** The same of stderr. */
@@ -125,6 +133,15 @@ const DefaultTerminateGrace = 2000
 // One program
 // ---------------------------------------------------------------------------------------------------------------------
 
+const isFolder = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
 /** Its process, for a scope; who watches over it is there as long. */
 const lead = Effect.fnUntraced(function* (
   command: GroupLeader.Command,
@@ -139,6 +156,12 @@ const lead = Effect.fnUntraced(function* (
     new SubprocessNotStarted({ command: CommandLine.display([file, ...args]), reason, detail })
   if (process.platform === "win32") {
     return yield* refuse("Refused", "programs are supervised on Linux and macOS only")
+  }
+  if (cwd !== undefined && !isFolder(cwd)) {
+    return yield* refuse(
+      "Refused",
+      `its working directory "${cwd}" is no folder that can be entered`
+    )
   }
   const lack = Room.lackOfDescriptors()
   if (lack !== undefined) return yield* refuse("LimitReached", lack)
@@ -246,6 +269,12 @@ export const start = <E = never, R = never>(
         Effect.forkIn(pipes, { startImmediately: true })
       )
     }
+
+    yield* reaped.pipe(
+      Effect.andThen(leader.nobodyLeft),
+      Effect.andThen(Effect.all([out.finish, err.finish], { concurrency: 2, discard: true })),
+      Effect.forkIn(pipes, { startImmediately: true })
+    )
 
     const exit = Deferred.makeUnsafe<ProcessExit, E>()
     yield* reaped.pipe(

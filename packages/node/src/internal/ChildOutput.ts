@@ -6,7 +6,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -38,6 +38,8 @@ export interface ChildOutput {
   readonly reading: ReadonlyArray<Fiber.Fiber<void>>
   /** Reads what is left without waiting for those who take it; for when nobody writes any more. */
   readonly hurry: () => void
+  /** Reads what is left as it is taken, and no more; for when the child is dead. Others may hold the output open. */
+  readonly finish: Effect.Effect<void>
 }
 
 /** The last bytes of what went by. */
@@ -84,7 +86,8 @@ const nothing: ChildOutput = {
   stream: Stream.empty,
   tail: () => "",
   reading: [],
-  hurry: () => {}
+  hurry: () => {},
+  finish: Effect.void
 }
 
 /**
@@ -115,13 +118,15 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   if (mode === "pipe") {
     const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
     let taken = () => {}
+    const isFull = () => Queue.sizeUnsafe(queue) >= PipeCapacity
+    let wasFull = false
     const reading = yield* source.pipe(
       Stream.runForEach((chunk) => {
         tail.push(chunk)
         Queue.offerUnsafe(queue, chunk)
-        return Queue.sizeUnsafe(queue) < PipeCapacity
-          ? Effect.void
-          : gate.wait((goOn) => void (taken = goOn))
+        if (!isFull()) return Effect.void
+        wasFull = true
+        return gate.wait((goOn) => void (taken = goOn))
       }),
       Effect.ignore,
       Effect.ensuring(Queue.end(queue)),
@@ -131,7 +136,17 @@ export const make = Effect.fnUntraced(function* <E>(options: {
       taken()
       return chunks
     })
-    return { stream, tail: () => tail.text(), reading: [reading], hurry: () => gate.open() }
+    const isOver = () => reading.pollUnsafe() !== undefined
+    // When nobody has held it up for so long, it has read all that the child had written; what comes now is others'.
+    const finish: Effect.Effect<void> = Effect.suspend(() => {
+      if (isOver()) return Effect.void
+      wasFull = isFull()
+      return settle([reading], RestTime).pipe(
+        Effect.andThen(settleTurns(isOver, RestTurns)),
+        Effect.andThen(Effect.suspend(() => (wasFull ? finish : Fiber.interrupt(reading))))
+      )
+    })
+    return { stream, tail: () => tail.text(), reading: [reading], hurry: () => gate.open(), finish }
   }
 
   const guarded = yield* Effect.acquireRelease(
@@ -159,7 +174,8 @@ export const make = Effect.fnUntraced(function* <E>(options: {
     stream: Stream.empty,
     tail: () => tail.text(),
     reading: [reading],
-    hurry: () => gate.open()
+    hurry: () => gate.open(),
+    finish: Effect.void
   }
 })
 

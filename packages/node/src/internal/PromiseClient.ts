@@ -124,6 +124,20 @@ export const runIn =
     throw thrown(exit.cause, signal)
   }
 
+/**
+ * The same promise; but once its tree is ending, a rejection that nobody looks at is no error of the process: why the
+ * tree ends, whoever closes it is told.
+ */
+export const ofTree = <A>(tree: AbortSignal, promise: Promise<A>): Promise<A> => {
+  const same = new Promise<A>((resolve, reject) => {
+    promise.then(resolve, (error: unknown) => {
+      if (tree.aborted) same.catch(() => {})
+      reject(error)
+    })
+  })
+  return same
+}
+
 /** Fails with the signal's reason when it is aborted. */
 const aborted = (signal: AbortSignal): Effect.Effect<never, unknown> =>
   Effect.callback((resume) => {
@@ -164,6 +178,11 @@ const openDialog = async (
   // Whoever disposes of the dialog is told how that went.
   const onAbort = () => void leave().catch(() => {})
   signal?.addEventListener("abort", onAbort)
+  // It may have been aborted when the dialog was open, and nobody listened yet.
+  if (signal?.aborted === true) {
+    await leave()
+    signal.throwIfAborted()
+  }
   return {
     started: caller.started,
     send: (item) => run(caller.send(item), signal),
@@ -184,18 +203,19 @@ type AnyMethod = (
   options: EffectCallOptions
 ) => AnyOpening | Stream.Stream<unknown, unknown> | Effect.Effect<unknown, unknown>
 
-/** The same client, for a program without Effect. */
+/** The same client, for a program without Effect, in a tree with this signal. */
 export const make = <Ops extends Rpc.Any>(
   client: EffectClient<Ops>,
   operations: Iterable<string>,
-  run: Run<never>
+  run: Run<never>,
+  tree: AbortSignal
 ): Client<Ops> => {
   const methods = client as unknown as Readonly<Record<string, AnyMethod>>
   const promised = Array.from(operations, (tag) => {
     const method = (payload: unknown, { headers, signal }: CallOptions = {}) => {
       const out = methods[tag]!(payload, { headers })
-      if (out instanceof Opening) return openDialog(out, run, signal)
-      return Stream.isStream(out) ? iterable(out, signal) : run(out, signal)
+      if (Stream.isStream(out)) return iterable(out, signal)
+      return ofTree(tree, out instanceof Opening ? openDialog(out, run, signal) : run(out, signal))
     }
     return [tag, method] as const
   })

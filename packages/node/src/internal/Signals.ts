@@ -2,8 +2,9 @@
  * The main fiber of a process, what ends it from outside, and its exit code.
  *
  * Answers for: the first signal ends the program in order, the second at once; so does an exception that nobody caught,
- * and a reader of stdout that has gone; the code says which it was; and nothing that was written is lost. What the code
- * is otherwise, and what is printed, its caller decides.
+ * and a reader of stdout that has gone; the code says which it was; nothing that was written is lost; and of several
+ * programs in one process none cuts another's end short. What the code is otherwise, and what is printed, its caller
+ * decides.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -60,6 +61,12 @@ export const DefaultHurry = 6000
 /** How long the outputs of a program that was ended from outside may take to pass on the rest, in milliseconds. */
 const FlushTime = 2000
 
+/** The listeners for exceptions of all programs in this process; the first of them prints. */
+const exceptionListeners = new Set<(exception: unknown) => void>()
+
+/** The programs in this process that are being ended from outside: the last of them ends the process. */
+const programsEnding = new Set<object>()
+
 /** Ends the process when its outputs have passed on what was written to them. */
 export const exitFlushed = (code: number): void => {
   Outputs.guard(process.stdout)
@@ -91,11 +98,15 @@ export const runMain = <A, E>(
 
     const endInOrder = (code: number): void => {
       ending = code
+      if (!isOver) programsEnding.add(fiber)
       fiber.interruptUnsafe(fiber.id)
     }
     const endNow = (): void => {
       ProcessGroups.killAll()
       process.exit(ending)
+    }
+    const leave = (code: number | undefined): void => {
+      if (programsEnding.size === 0) process.exit(code)
     }
     const hurry = (): void => void setTimeout(endNow, options.hurry).unref()
 
@@ -115,8 +126,9 @@ export const runMain = <A, E>(
 
     const onException = (exception: unknown): void => {
       // Somebody else's handler decides, as it would without this one.
-      if (process.listenerCount("uncaughtException") > 1) return
-      options.tell(exception)
+      if (process.listenerCount("uncaughtException") > exceptionListeners.size) return
+      const [first] = exceptionListeners
+      if (onException === first) options.tell(exception)
       if (ending === undefined) endInOrder(ExceptionCode)
       if (isOver) return endNow()
       hurry()
@@ -127,18 +139,21 @@ export const runMain = <A, E>(
     })
     const stderr = Outputs.guard(process.stderr)
     const unlisten = options.listen(onSignal)
+    exceptionListeners.add(onException)
     process.on("uncaughtException", onException)
 
     fiber.addObserver((exit) =>
       teardown(exit, (own) => {
         isOver = true
-        if (ending !== undefined) setTimeout(() => process.exit(ending), FlushTime).unref()
+        programsEnding.delete(fiber)
+        if (ending !== undefined) setTimeout(() => leave(ending), FlushTime).unref()
         Outputs.whenFlushed(() => {
           const code = ending ?? own
-          if (code !== 0 || options.always) return process.exit(code)
+          if (code !== 0 || options.always) return leave(code)
           stdout.release()
           stderr.release()
           unlisten()
+          exceptionListeners.delete(onException)
           process.off("uncaughtException", onException)
         })
       })
