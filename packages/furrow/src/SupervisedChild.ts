@@ -18,7 +18,8 @@ import type { PortalErrorReason } from "./PortalError.ts"
 import type { RestartIntensity } from "./RestartIntensity.ts"
 import type { Restart, Strategy } from "./RestartPlan.ts"
 import type { Spawner } from "./Spawner.ts"
-import type { ActorCrashed, Crash } from "./TreeError.ts"
+import type { ActorCrashed, Crash, SpawnError } from "./TreeError.ts"
+
 // ---------------------------------------------------------------------------------------------------------------------
 // What it is told
 // ---------------------------------------------------------------------------------------------------------------------
@@ -58,13 +59,16 @@ export type End =
 /** What something failed with: errors, and defects. */
 export type Reasons = ReadonlyArray<Cause.Reason<Crash>>
 
+/** What something failed with as it was ended. */
+export type LastWords = ReadonlyArray<Cause.Reason<ActorCrashed>>
+
 /** One life of a child: that of an actor, which was `launched`, or of a supervisor `below`. */
 export interface Living<Below> {
   readonly launched: Launched | undefined
   readonly below: Below | undefined
   readonly ended: Effect.Effect<End>
   /** Ends it, in its share of the time if `several` are ended one after the other: what it failed with as it ended. */
-  readonly stop: (several: number) => Effect.Effect<Reasons>
+  readonly stop: (several: number) => Effect.Effect<LastWords>
 }
 
 /** What is known of one child. */
@@ -86,7 +90,9 @@ export class Member<Below> {
   /** Its place in the backoff; none at its beginning. */
   step: Step | undefined
   /** Why it did not come up when it was added. */
-  refused: Crash | undefined
+  refused: SpawnError | undefined
+  /** What its last start failed with as it was ended before it was there. */
+  undone: LastWords = []
 
   constructor(name: string, spec: AnySpec, added?: Context.Context<Nursery | Spawner>) {
     this.name = name

@@ -34,7 +34,7 @@ import * as RestartIntensity from "./RestartIntensity.ts"
 import { planOf } from "./RestartPlan.ts"
 import type { Spawner } from "./Spawner.ts"
 import * as SupervisedChild from "./SupervisedChild.ts"
-import type { AnyOptions, AnySupervisorSpec, End, Reasons } from "./SupervisedChild.ts"
+import type { AnyOptions, AnySupervisorSpec, End, LastWords, Reasons } from "./SupervisedChild.ts"
 import {
   ActorCrashed,
   LimitReached,
@@ -114,6 +114,8 @@ export class Supervision {
   private readonly failed = Deferred.makeUnsafe<void>()
   private readonly gone = Deferred.makeUnsafe<void>()
   private past = RestartIntensity.none
+  /** How many restarts it has told of. */
+  private restarted = 0
   /** It takes nothing any more, and starts nothing. */
   private closing = false
   private gaveUp: RestartIntensityExceeded | undefined
@@ -206,7 +208,6 @@ export class Supervision {
       yield* Deferred.await(this.over)
       yield* this.endAll(yield* Life.gracesOf(this.life))
       Deferred.doneUnsafe(this.gone, Exit.void)
-      this.changes.tell()
     }).pipe(Effect.scoped)
   }
 
@@ -266,19 +267,26 @@ export class Supervision {
     member.everUp = true
     member.upSince = this.now
     this.world.fork(Effect.map(life.ended, (end) => this.hasEnded(member, end)))
-    // Somebody has stopped it just as it came.
-    if (member.resting !== undefined) this.world.fork(this.halt(member))
   }
 
   /** A child did not come up. */
   private failedToStart(member: Member, cause: Cause.Cause<Crash>): void {
-    const reasons = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+    // What it failed with as it was ended half-way is nobody's bug here.
+    const reasons = cause.reasons.flatMap((reason): Reasons => {
+      if (Cause.isInterruptReason(reason)) return []
+      const error = Cause.isDieReason(reason) ? reason.defect : undefined
+      if (!(error instanceof ActorCrashed)) return [reason]
+      Events.publishTo(this.world.hub, { _tag: "Crashed", actor: error.actor, cause: error.cause })
+      return [Cause.makeFailReason(error)]
+    })
     const crash = reasons.find(Cause.isFailReason)?.error
-    const defects = reasons.filter(Cause.isDieReason)
-    if (defects.length > 0) return this.close(reasons)
-    if (crash === undefined || this.closing || member.resting !== undefined) return
+    member.undone = reasons.filter(isLastWord)
+    if (reasons.some(Cause.isDieReason)) return this.close(reasons)
+    if (this.closing) return void this.failures.push(...member.undone)
+    if (crash === undefined || crash instanceof ActorCrashed || member.resting !== undefined) return
     if (member.everUp) return this.actOn(member, { _tag: "Crashed", crash })
-    if (member.added === undefined) return this.close(reasons)
+    // What is added is an actor.
+    if (member.added === undefined || !(crash instanceof SpawnError)) return this.close(reasons)
     member.refused = crash
   }
 
@@ -350,6 +358,7 @@ export class Supervision {
     limit: RestartIntensityExceeded["limit"],
     restarts: number
   ): void {
+    if (this.closing) return
     const error = new RestartIntensityExceeded({
       child: member.name,
       limit,
@@ -386,7 +395,6 @@ export class Supervision {
       until: 0,
       fiber: undefined
     }
-    for (const other of before) this.repairs.delete(other)
     this.repairs.add(repair)
     // From now on the end of those that are to be stopped is nothing that happens to them.
     for (const member of stop) member.expected = true
@@ -417,7 +425,7 @@ export class Supervision {
   ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const wait = after === undefined ? 0 : yield* this.backoff(after.member, after.crash)
-      if (wait === undefined) return
+      if (wait === undefined || this.closing) return
       repair.until = Math.max(repair.until, this.now + wait)
       if (after !== undefined) this.tellOf(after.member, after.crash, wait)
 
@@ -435,7 +443,6 @@ export class Supervision {
         if (member.resting === undefined && member.life === undefined) {
           const birth = this.world.fork(this.bringUp(member))
           member.birth = birth
-          this.tell()
           yield* Effect.interruptible(Fiber.await(birth)).pipe(
             Effect.onInterrupt(() => Fiber.interrupt(birth))
           )
@@ -458,7 +465,7 @@ export class Supervision {
         onDone: () => Effect.undefined,
         onFailure: Effect.failCause
       })
-      if (next === undefined) this.giveUp(member, crash, "backoff", this.past.total - 1)
+      if (next === undefined) this.giveUp(member, crash, "backoff", this.restarted)
       return next
     })
   }
@@ -469,6 +476,7 @@ export class Supervision {
   }
 
   private tellOf(member: Member, crash: Crash, wait: number): void {
+    this.restarted++
     Events.publishTo(this.world.hub, {
       _tag: "Restarting",
       child: member.name,
@@ -480,12 +488,11 @@ export class Supervision {
   }
 
   /** Ends a child, and waits until it is gone: what it failed with as it ended. */
-  private halt(member: Member, several = 1): Effect.Effect<Reasons> {
+  private halt(member: Member, several = 1): Effect.Effect<LastWords> {
     return Effect.suspend(() => {
       const { life } = member
       if (life === undefined) return Effect.succeed([])
       member.expected = true
-      this.changes.tell()
       return Effect.tap(life.stop(several), () => this.changes.until(() => member.life !== life))
     })
   }
@@ -499,6 +506,7 @@ export class Supervision {
         added === undefined ? starting : Effect.provideContext(starting, added)
       )
       member.birth = undefined
+      member.undone = []
       if (Exit.isSuccess(born)) this.cameUp(member, born.value)
       else this.failedToStart(member, born.cause)
       this.tell()
@@ -532,23 +540,23 @@ export class Supervision {
       const context = yield* Effect.context<Nursery | Spawner>()
       const below = new Supervision(this.life, options, this.changes)
       const running = this.world.fork(Effect.provideContext(below.live, context))
-      const stop = (several: number) =>
-        Effect.suspend(() => {
-          below.stop(several)
-          return Effect.as(Fiber.await(running), below.failures as Reasons)
-        })
       const came = yield* Effect.exit(Effect.interruptible(below.ready))
       // One that shut itself down before it was ready has had its life.
       if (Exit.isFailure(came) || (!below.isReady && below.failures.length > 0)) {
-        const reasons = yield* stop(1)
-        const interrupted = reasonsOf(came)
-        return yield* Effect.failCause(Cause.fromReasons([...interrupted, ...reasons]))
+        below.stop()
+        yield* Fiber.await(running)
+        return yield* Effect.failCause(Cause.fromReasons([...reasonsOf(came), ...below.failures]))
       }
       return {
         launched: undefined,
         below,
         ended: Effect.map(Fiber.await(running), () => below.howItEnded),
-        stop
+        stop: (several) =>
+          Effect.suspend(() => {
+            below.stop(several)
+            // That it had given up concerns nobody any more.
+            return Effect.map(Fiber.await(running), () => below.failures.filter(isLastWord))
+          })
       } satisfies Living
     })
   }
@@ -597,59 +605,64 @@ export class Supervision {
 
   /** Adds a child, and waits until it is there. What its first start fails with, whoever adds it meets. */
   add(name: string, spec: AnyChildSpec): Effect.Effect<Member, SpawnError, Spawner> {
-    return Effect.gen({ self: this }, function* () {
-      const given = yield* Effect.context<Spawner>()
-      const { maxChildren = Infinity } = this.options
-      if (this.closing) return yield* this.refuse(name, new NurseryClosed())
-      if (this.member(name) !== undefined) {
-        return yield* this.refuseAs(name, `its supervisor has a child called "${name}" already`)
-      }
-      const count = this.members.filter(({ added }) => added !== undefined).length
-      if (count >= maxChildren) {
-        return yield* this.refuse(
-          name,
-          new LimitReached({
-            limit: "maxChildren",
-            most: maxChildren,
-            detail: `${count} children were added to its supervisor, and its limit "maxChildren" is ${maxChildren}`
-          })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        const given = yield* Effect.context<Spawner>()
+        const { maxChildren = Infinity } = this.options
+        if (this.closing) return yield* this.refuse(name, new NurseryClosed())
+        if (this.member(name) !== undefined) {
+          return yield* this.refuseAs(name, `its supervisor has a child called "${name}" already`)
+        }
+        const count = this.members.filter(({ added }) => added !== undefined).length
+        if (count >= maxChildren) {
+          return yield* this.refuse(
+            name,
+            new LimitReached({
+              limit: "maxChildren",
+              most: maxChildren,
+              detail: `${count} children were added to its supervisor, and its limit "maxChildren" is ${maxChildren}`
+            })
+          )
+        }
+        const surroundings = within(given, this.world.context)
+        const member: Member = new SupervisedChild.Member(name, spec, surroundings)
+        this.members.push(member)
+        this.repair([], [member])
+        const isSettled = () =>
+          member.everUp ||
+          member.refused !== undefined ||
+          member.resting !== undefined ||
+          this.closing
+        yield* restore(this.changes.until(isSettled)).pipe(
+          Effect.onInterrupt(() => this.remove(member))
         )
-      }
-      const surroundings = within(given, this.world.context)
-      const member: Member = new SupervisedChild.Member(name, spec, surroundings)
-      this.members.push(member)
-      this.repair([], [member])
-      yield* this.changes
-        .until(
-          () =>
-            member.everUp ||
-            member.refused !== undefined ||
-            member.resting !== undefined ||
-            this.closing
-        )
-        .pipe(Effect.onInterrupt(() => this.remove(member)))
-      const { refused } = member
-      if (refused !== undefined) {
-        return yield* refused instanceof SpawnError ? Effect.fail(refused) : Effect.die(refused)
-      }
-      return member.everUp ? member : yield* this.refuse(name, new NurseryClosed())
-    })
+        if (member.refused !== undefined) return yield* Effect.fail(member.refused)
+        if (member.everUp) return member
+        return yield* this.closing
+          ? this.refuse(name, new NurseryClosed())
+          : this.refuseAs(name, "somebody has stopped it while it came up")
+      })
+    )
   }
 
-  /** Ends a child for good, and waits until it is gone: what it failed with as it ended. */
-  remove(member: Member): Effect.Effect<Reasons> {
+  /**
+   * Ends a child for good, and waits until it is gone: what it failed with as it ended. Whoever stops waiting does not
+   * keep it from ending.
+   */
+  remove(member: Member): Effect.Effect<LastWords> {
     return Effect.suspend(() => {
       member.resting ??= { how: "stopped" }
       member.step = undefined
-      for (const { fiber, start, stop } of this.repairs) {
-        if (start.delete(member) && start.size === 0 && stop.size === 0) fiber?.interruptUnsafe()
-      }
       member.birth?.interruptUnsafe()
-      const halted = this.halt(member)
-      this.tell()
-      return Effect.tap(halted, () =>
-        this.changes.until(() => member.birth === undefined && member.life === undefined)
+      // It may have come up at that very moment.
+      const halted = Effect.andThen(
+        this.changes.until(() => member.birth === undefined),
+        this.halt(member)
       )
+      if (member.birth !== undefined || member.life !== undefined) this.world.fork(halted)
+      else member.undone = []
+      this.tell()
+      return Effect.map(halted, (reasons) => [...member.undone, ...reasons])
     })
   }
 
@@ -667,9 +680,15 @@ export class Supervision {
       return Effect.andThen(
         this.changes.until(
           () =>
-            (member.isUp && member.life !== before) || member.resting !== undefined || this.closing
+            (member.isUp && member.life !== before) ||
+            member.refused !== undefined ||
+            member.resting !== undefined ||
+            this.closing
         ),
-        () => (this.closing && !member.isUp ? this.refuse(name, new NurseryClosed()) : Effect.void)
+        (): Effect.Effect<void, SpawnError> => {
+          if (member.refused !== undefined) return Effect.fail(member.refused)
+          return this.closing && !member.isUp ? this.refuse(name, new NurseryClosed()) : Effect.void
+        }
       )
     })
   }
@@ -708,6 +727,9 @@ const within = (
   }
   return Context.makeUnsafe(all)
 }
+
+const isLastWord = (reason: Cause.Reason<Crash>): reason is Cause.Reason<ActorCrashed> =>
+  !Cause.isFailReason(reason) || reason.error instanceof ActorCrashed
 
 const endOf = (launched: Launched, exit: ActorExit): End => {
   if (exit._tag === "Stopped" || launched.wasAsked()) return { _tag: "Stopped" }

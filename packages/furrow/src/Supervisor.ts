@@ -29,8 +29,8 @@ import { Supervision } from "./Supervision.ts"
 import type { Member, Standing } from "./Supervision.ts"
 import type { AnySpec } from "./SupervisedChild.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
-import { ActorCrashed, ForkFailed, NurseryClosed, SpawnError } from "./TreeError.ts"
-import type { Crash, RestartIntensityExceeded } from "./TreeError.ts"
+import { ForkFailed, NurseryClosed, SpawnError } from "./TreeError.ts"
+import type { ActorCrashed, Crash, RestartIntensityExceeded } from "./TreeError.ts"
 
 export type { SupervisedPortal, SupervisedPortalOptions } from "./SupervisedPortal.ts"
 
@@ -143,7 +143,7 @@ export interface ChildState {
   readonly name: string
   /**
    * `up`; `starting`; `waiting` for its backoff, or for its turn; `stopping`; `ended` for good by itself; `stopped`
-   * because somebody asked for it.
+   * because somebody asked for it, or because its supervisor has ended.
    */
   readonly state: Member["state"]
   /** Its present life; absent without one, and for a supervisor. */
@@ -230,17 +230,6 @@ const under = (above: Whole, name: string): Whole => {
 const nameOf = (name: string, spec: AnySpec): string =>
   spec._tag === "Actor" ? (spec.options.name ?? name) : name
 
-/** What a child failed with as it ended; that a supervisor gave up as it was stopped concerns nobody any more. */
-const whatItFailedWith = (
-  reasons: ReadonlyArray<Cause.Reason<Crash>>
-): Effect.Effect<void, ActorCrashed> => {
-  const told = reasons.filter(
-    (reason): reason is Cause.Reason<ActorCrashed> =>
-      !Cause.isFailReason(reason) || reason.error instanceof ActorCrashed
-  )
-  return told.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(told))
-}
-
 const handle = <C extends Children>(whole: Whole, children: C): Supervisor<C> => {
   /** Asks the one that is there. */
   const ask = <A, E, R>(
@@ -291,15 +280,18 @@ const handle = <C extends Children>(whole: Whole, children: C): Supervisor<C> =>
         const member = supervision.member(name)
         return member === undefined
           ? Effect.void
-          : Effect.flatMap(supervision.remove(member), whatItFailedWith)
+          : Effect.flatMap(supervision.remove(member), (reasons) =>
+              reasons.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(reasons))
+            )
       }, Effect.void),
     restart: (name) => ask((supervision) => supervision.renew(name), closed(name)),
     list: ask(
-      ({ members }) =>
+      ({ isClosing, members }) =>
         Effect.sync(() =>
           members.map(({ life, name, restarts, state }) => ({
             name,
-            state,
+            // Nothing comes back any more.
+            state: isClosing && state === "waiting" ? "stopped" : state,
             actor: life?.launched?.ref,
             restarts
           }))
@@ -372,23 +364,23 @@ const defectsOf = (exit: Exit.Failure<unknown, unknown>): ReadonlyArray<Cause.Re
     Cause.isFailReason(reason) ? [Cause.makeDieReason(reason.error)] : [reason]
   )
 
+/** Runs in an uninterruptible region of which `restore` is given. */
 const keep = <C extends Children>(
-  options: SupervisorOptions<C>
+  options: SupervisorOptions<C>,
+  restore: Restore
 ): Effect.Effect<Supervision, Crash, Nursery.Nursery | Spawner> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const nursery = yield* Nursery.Nursery
-      const life = yield* Life.CurrentLife
-      if (life === undefined) return yield* Effect.die(new Error("There is no nursery's life."))
-      const { supervision } = yield* nursery.adopt(
-        "task",
-        (own) => begin(options, life, own),
-        (reason) => Effect.fail(new SpawnError({ actor: `${life.self.path}/supervisor`, reason })),
-        restore
-      )
-      return supervision
-    })
-  )
+  Effect.gen(function* () {
+    const nursery = yield* Nursery.Nursery
+    const life = yield* Life.CurrentLife
+    if (life === undefined) return yield* Effect.die(new Error("There is no nursery's life."))
+    const { supervision } = yield* nursery.adopt(
+      "task",
+      (own) => begin(options, life, own),
+      (reason) => Effect.fail(new SpawnError({ actor: `${life.self.path}/supervisor`, reason })),
+      restore
+    )
+    return supervision
+  })
 
 /**
  * Starts a supervisor that lives until it is shut down, or its block ends, and returns when every child is up. When it
@@ -397,8 +389,8 @@ const keep = <C extends Children>(
  * again.
  *
  * Fails with `SpawnError` if a child does not come up for the first time, with `RestartIntensityExceeded` if one crashed
- * too often while others came up; then nothing is left. What a child fails with while it ends with its supervisor ends
- * the block, too.
+ * too often while others came up, and beside these with `ActorCrashed` if one failed while it ended with that; then
+ * nothing is left. What a child fails with while it ends later with its supervisor ends the block.
  *
  * **Example** (A counter that the rest of the block can rely on)
  *
@@ -412,9 +404,13 @@ export const start = <const C extends Children>(
   options: SupervisorOptions<C>
 ): Effect.Effect<
   Supervisor<C>,
-  SpawnError | RestartIntensityExceeded,
+  SpawnError | RestartIntensityExceeded | ActorCrashed,
   Nursery.Nursery | Spawner | Requirements<C>
-> => Effect.map(keep(options), (supervision) => handle(top(supervision), options.children)) as never
+> =>
+  Effect.map(
+    Effect.uninterruptibleMask((restore) => keep(options, restore)),
+    (supervision) => handle(top(supervision), options.children)
+  )
 
 /**
  * Runs a block with a supervisor: its children are up when the body begins, and gone when the block has ended. When the
@@ -446,7 +442,7 @@ export const run = <const C extends Children, A, E, R>(
       const outside = yield* Effect.context<R>()
       let supervision: Supervision | undefined
       const block = Effect.gen(function* () {
-        supervision = yield* keep(options)
+        supervision = yield* Effect.uninterruptibleMask((own) => keep(options, own))
         // The body spawns, if it does, in a block of its own: what is here is supervised.
         return yield* Effect.provideContext(
           body(handle(top(supervision), options.children)),
@@ -486,10 +482,17 @@ export const layer = <I, const C extends Children>(
   options: SupervisorOptions<C>
 ): Layer.Layer<
   I,
-  SpawnError | RestartIntensityExceeded,
+  SpawnError | RestartIntensityExceeded | ActorCrashed,
   Nursery.Nursery | Spawner | Requirements<C>
 > =>
   Layer.effect(
     key,
-    Effect.acquireRelease(start(options), ({ shutDown }) => shutDown)
-  ) as never
+    Effect.uninterruptibleMask((restore) =>
+      Effect.acquireRelease(
+        Effect.map(keep(options, restore), (supervision) =>
+          handle(top(supervision), options.children)
+        ),
+        ({ shutDown }) => shutDown
+      )
+    )
+  )
