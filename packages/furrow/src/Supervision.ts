@@ -4,7 +4,7 @@
  * Answers for no crash being lost. Whatever happens (an end, a failed start, an order) changes what is known in one step
  * that nothing can come between, and sets a repair going: one fiber that stops, waits and starts. What happens meanwhile
  * to children of a repair ends it and is dealt with by a new one, which takes over what was left to do. Who is concerned
- * is `RestartPlan`'s, how often is too often `RestartIntensity`'s; bringing an actor up and down is `launch`'s.
+ * is `RestartPlan`'s, how often is too often `RestartIntensity`'s; beginning and ending one life is `SupervisedLife`'s.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -17,14 +17,11 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
-import type { ActorExit } from "./Actor.ts"
+import { Changes } from "./Changes.ts"
 import type { AnyChildSpec } from "./ChildSpec.ts"
 import * as Events from "./Events.ts"
-import { reasonsOf } from "./Exits.ts"
 import * as Ladder from "./Ladder.ts"
-import type { Launched } from "./launch.ts"
 import * as Life from "./Life.ts"
-import { bringUp } from "./Nursery.ts"
 import { Nursery, Within } from "./NurseryKey.ts"
 import { Cancelled, Disconnected } from "./PortalError.ts"
 import type { PortalErrorReason } from "./PortalError.ts"
@@ -34,7 +31,10 @@ import * as RestartIntensity from "./RestartIntensity.ts"
 import { planOf } from "./RestartPlan.ts"
 import type { Spawner } from "./Spawner.ts"
 import * as SupervisedChild from "./SupervisedChild.ts"
-import type { AnyOptions, AnySupervisorSpec, End, LastWords, Reasons } from "./SupervisedChild.ts"
+import * as SupervisedLife from "./SupervisedLife.ts"
+import { isLastWord } from "./SupervisedLife.ts"
+import type { End, LastWords, Reasons } from "./SupervisedLife.ts"
+import type { AnyOptions } from "./SupervisorSpec.ts"
 import {
   ActorCrashed,
   LimitReached,
@@ -57,7 +57,7 @@ export type Member = SupervisedChild.Member<Supervision>
 /** Whether a child can be called now. */
 export type Standing = SupervisedChild.Standing<Supervision>
 
-type Living = SupervisedChild.Living<Supervision>
+type Living = SupervisedLife.Living<Supervision>
 
 /** What is being done about a crash, or an order. */
 interface Repair {
@@ -68,28 +68,6 @@ interface Repair {
   /** No child is started before, in milliseconds of the monotonic clock. */
   until: number
   fiber: Fiber.Fiber<unknown> | undefined
-}
-
-/** What changes in a supervisor, and in those below it, for whoever waits for something to hold. */
-class Changes {
-  private readonly waiting = new Set<() => void>()
-
-  until(holds: () => boolean): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const look = () => {
-        if (!holds()) return
-        this.waiting.delete(look)
-        resume(Effect.void)
-      }
-      this.waiting.add(look)
-      look()
-      return Effect.sync(() => this.waiting.delete(look))
-    })
-  }
-
-  tell(): void {
-    for (const look of this.waiting) look()
-  }
 }
 
 /** A key that JavaScript would put in front of the others, whatever the order in which they were written. */
@@ -501,7 +479,13 @@ export class Supervision {
   private bringUp(member: Member): Effect.Effect<void, never, Nursery | Spawner> {
     return Effect.gen({ self: this }, function* () {
       const { added, spec } = member
-      const starting = spec._tag === "Actor" ? this.anActor(member, spec) : this.aSupervisor(spec)
+      const starting: Effect.Effect<Living, Crash, Nursery | Spawner> =
+        spec._tag === "Actor"
+          ? SupervisedLife.ofActor(member.name, spec, this.ref)
+          : SupervisedLife.ofSupervisor(
+              new Supervision(this.life, spec.options, this.changes),
+              this.world.fork
+            )
       const born = yield* Effect.exit(
         added === undefined ? starting : Effect.provideContext(starting, added)
       )
@@ -513,56 +497,8 @@ export class Supervision {
     })
   }
 
-  private anActor(
-    { name }: Member,
-    { actor, options }: AnyChildSpec
-  ): Effect.Effect<Living, SpawnError, Nursery | Spawner> {
-    return Effect.map(
-      bringUp(actor, { ...options, name: options.name ?? name }, "one-shot", Effect.interruptible),
-      (launched) => ({
-        launched,
-        below: undefined,
-        ended: Effect.map(launched.portal.exit, (exit) => endOf(launched, exit)),
-        stop: (several) =>
-          Effect.map(launched.stop(this.ref, several), (cause) =>
-            cause === undefined
-              ? []
-              : [Cause.makeFailReason(new ActorCrashed({ actor: launched.ref, cause }))]
-          )
-      })
-    )
-  }
-
-  private aSupervisor({
-    options
-  }: AnySupervisorSpec): Effect.Effect<Living, Crash, Nursery | Spawner> {
-    return Effect.gen({ self: this }, function* () {
-      const context = yield* Effect.context<Nursery | Spawner>()
-      const below = new Supervision(this.life, options, this.changes)
-      const running = this.world.fork(Effect.provideContext(below.live, context))
-      const came = yield* Effect.exit(Effect.interruptible(below.ready))
-      // One that shut itself down before it was ready has had its life.
-      if (Exit.isFailure(came) || (!below.isReady && below.failures.length > 0)) {
-        below.stop()
-        yield* Fiber.await(running)
-        return yield* Effect.failCause(Cause.fromReasons([...reasonsOf(came), ...below.failures]))
-      }
-      return {
-        launched: undefined,
-        below,
-        ended: Effect.map(Fiber.await(running), () => below.howItEnded),
-        stop: (several) =>
-          Effect.suspend(() => {
-            below.stop(several)
-            // That it had given up concerns nobody any more.
-            return Effect.map(Fiber.await(running), () => below.failures.filter(isLastWord))
-          })
-      } satisfies Living
-    })
-  }
-
   /** What its end is to the supervisor above. */
-  private get howItEnded(): End {
+  get howItEnded(): End {
     const defects = this.failures.filter(Cause.isDieReason)
     if (defects.length > 0) return { _tag: "Died", reasons: defects }
     if (this.gaveUp !== undefined) return { _tag: "Crashed", crash: this.gaveUp }
@@ -726,16 +662,4 @@ const within = (
     else all.delete(key)
   }
   return Context.makeUnsafe(all)
-}
-
-const isLastWord = (reason: Cause.Reason<Crash>): reason is Cause.Reason<ActorCrashed> =>
-  !Cause.isFailReason(reason) || reason.error instanceof ActorCrashed
-
-const endOf = (launched: Launched, exit: ActorExit): End => {
-  if (exit._tag === "Stopped" || launched.wasAsked()) return { _tag: "Stopped" }
-  const crash = new ActorCrashed({ actor: launched.ref, cause: exit.cause })
-  const { cause, detail, exit: how, stage } = exit.cause
-  const normally =
-    how?.code === 0 && cause === undefined && detail === undefined && stage === undefined
-  return { _tag: normally ? "Finished" : "Crashed", crash }
 }
