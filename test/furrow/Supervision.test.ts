@@ -3,7 +3,9 @@
  * fibers give orders and are interrupted. A seed decides all of it, so that a round can be had again.
  *
  * Whatever comes first, every order is answered, with an error that its type names, everybody who is to be there comes
- * back, and nobody is left.
+ * back, and nobody is left. `STORM_FROM` and `STORM_TO` name the seeds, for a round again, or a longer storm.
+ *
+ * And a root with supervisors three deep that has little time to end.
  */
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
