@@ -14,6 +14,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
   {
     name: "errors",
     files: [
+      "Changes.ts",
       "CodecError.ts",
       "Events.ts",
       "Exits.ts",
@@ -87,9 +88,12 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
     files: [
       "ActorProgram.ts",
       "SupervisedChild.ts",
+      "SupervisedLife.ts",
       "SupervisedPortal.ts",
       "Supervision.ts",
-      "Supervisor.ts"
+      "Supervisor.ts",
+      "SupervisorHandle.ts",
+      "SupervisorSpec.ts"
     ]
   },
   { name: "surface", files: ["index.ts", "testing/*"] }

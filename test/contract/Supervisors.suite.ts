@@ -4,6 +4,7 @@
  */
 import { assert, describe, expect } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -379,10 +380,13 @@ export default (world: World): void => {
           )
         )
         yield* until("it gave up", () => seen.of("GaveUp").length > 0)
-        expect(only(yield* Fiber.await(block))).toMatchObject({
-          _tag: "RestartIntensityExceeded",
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof RestartIntensityExceeded)
+        const { limit, restarts, within } = error
+        expect({ limit, restarts, within }).toEqual({
           limit: "budget",
-          restarts: 2
+          restarts: 2,
+          within: undefined
         })
       }))
 
@@ -518,6 +522,81 @@ export default (world: World): void => {
         const error = only(exit)
         assert(error instanceof Error)
         expect(error.message).toContain('a child called "1"')
+        const large = yield* Effect.exit(
+          Supervisor.run({ children: { first: kept(), "3000000000": kept() } }, () => Effect.void)
+        )
+        expect(String(only(large))).toContain('a child called "3000000000"')
+      }))
+
+    test("one without children is there at once, and children may be added to it", ({ kept }) =>
+      Supervisor.run({ children: {} }, (supervisor) =>
+        Effect.gen(function* () {
+          const one = yield* supervisor.start("one", kept())
+          expect(yield* one.client.Which()).toBe(1)
+        })
+      ))
+
+    test("a bug in what a child is started with ends it all, and is told as one", ({
+      file,
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const unfit = ChildSpec.make(Kept, { ...main, arguments: { file, lingers: 0.5 } })
+        const exit = yield* Effect.exit(
+          Supervisor.run({ children: { one: kept(), two: unfit } }, () => Effect.void)
+        )
+        assert(Exit.isFailure(exit))
+        expect(exit.cause.reasons.map(({ _tag }) => _tag)).toEqual(["Die"])
+        expect(only(exit)).toMatchObject({ _tag: "EncodeError" })
+      }))
+
+    test("two that crash at once, where the backoff has ended, are one giving up", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              children: { one: kept(), two: kept() },
+              backoff: Schedule.spaced("1 hour").pipe(Schedule.upTo({ times: 0 }))
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                const doors = yield* Effect.all([
+                  supervisor.portal("one").current,
+                  supervisor.portal("two").current
+                ])
+                yield* Effect.forEach(doors, (door) => crash(door), { concurrency: "unbounded" })
+                return yield* Effect.never
+              })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        // The other one's death may come to light only as it is ended.
+        const told = reasonsOf(yield* Fiber.await(block))
+        const escalations = told.filter((error) => !(error instanceof ActorCrashed))
+        expect(escalations).toMatchObject([{ limit: "backoff", restarts: 0 }])
+        expect(seen.of("GaveUp").length).toBe(1)
+        expect(seen.of("Restarting")).toEqual([])
+      }))
+
+    test("a crash of a child that is to be ended anyway is no failure", ({ kept, seen }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              intensity: { maxRestarts: 0 },
+              children: { one: kept(), slow: kept({ lingers: 500 }) }
+            },
+            () => Effect.succeed(seen.of("Started")[0]!)
+          )
+        )
+        yield* until("the last is asked to end", () => seen.of("Stage").length > 0)
+        yield* crash(seen.of("Started")[0]!)
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        assert(Exit.isSuccess(yield* Fiber.await(block)))
+        expect(seen.of("GaveUp")).toEqual([])
       }))
   })
 
@@ -594,6 +673,60 @@ export default (world: World): void => {
           })
       ))
 
+    test("one that fails as it is stopped by its portal stays stopped all the same", ({
+      kept,
+      seen
+    }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept({ dies: "it would not go" }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* Effect.flatMap(supervisor.portal("one").current, ({ stop }) => stop)
+            yield* states(supervisor, ["one stopped"])
+            expect(seen.of("Crashed").length).toBe(1)
+            expect(seen.of("Restarting")).toEqual([])
+          })
+      ))
+
+    test("one that is stopped while it comes up, and fails as it goes, harms nobody: whoever stops it is told", ({
+      come,
+      kept,
+      seen
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          children: {
+            one: kept({ lives: ["well", "stuck"], dies: "it would not go" }),
+            two: kept()
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("one"))
+            yield* come("one", 2)
+            const error = only(yield* Effect.exit(supervisor.stop("one")))
+            assert(error instanceof ActorCrashed, String(error))
+            expect(error.message).toContain("it would not go")
+            expect(seen.of("Crashed").at(-1)!.actor).toEqual(error.actor)
+            expect(yield* stateOf(supervisor)).toEqual(["one stopped", "two up"])
+            yield* supervisor.stop("one")
+            expect(yield* supervisor.portal("two").client.Which()).toBe(1)
+          })
+      ))
+
+    test("an end for good stays one, also if somebody stops the child later", ({ kept }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept({}, { restart: "temporary" }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("one"))
+            yield* states(supervisor, ["one ended"])
+            yield* supervisor.stop("one")
+            expect(yield* stateOf(supervisor)).toEqual(["one ended"])
+          })
+      ))
+
     test("a temporary child that somebody restarts, and that does not come up, has ended for good", ({
       kept
     }) =>
@@ -624,6 +757,80 @@ export default (world: World): void => {
         yield* until("it is over", () => block.pollUnsafe() !== undefined)
         expect(only(yield* Fiber.await(block))).toBe(bug)
       }))
+
+    test("while a child is being ended it is not there for anybody, and who waits gets the next life", ({
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run({ ...freely, children: { one: kept({ lingers: 200 }) } }, (supervisor) =>
+            Effect.gen(function* () {
+              const one = supervisor.portal("one")
+              const restarting = yield* Effect.forkChild(supervisor.restart("one"))
+              yield* states(supervisor, ["one stopping"])
+              expect(reasonOf(yield* Effect.exit(one.client.Which()))).toBeInstanceOf(Disconnected)
+              const { client } = supervisor.portal("one", { whenDown: "wait" })
+              const patient = yield* Effect.forkChild(client.Which())
+              yield* until("it has restarted", () => restarting.pollUnsafe() !== undefined)
+              expect(yield* one.client.Which()).toBe(2)
+              expect(yield* Fiber.join(patient)).toBe(2)
+            })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        yield* Fiber.join(block)
+      }))
+
+    test("whoever waits for a restart is told when the supervisor is shut down, and nothing is started later", ({
+      come,
+      kept
+    }) =>
+      Supervisor.run(
+        { ...freely, children: { one: kept({ lives: ["well", "hangs"] }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const restarting = yield* Effect.forkChild(supervisor.restart("one"))
+            const adding = yield* Effect.forkChild(
+              supervisor.start("two", kept({ lives: ["hangs"] }))
+            )
+            yield* come("one", 2)
+            yield* supervisor.shutDown
+            for (const waiting of [restarting, adding]) {
+              const error = only(yield* Fiber.await<unknown, unknown>(waiting))
+              assert(error instanceof SpawnError)
+              expect(error.reason._tag).toBe("NurseryClosed")
+            }
+            const late = only(yield* Effect.exit(supervisor.restart("one")))
+            assert(late instanceof SpawnError)
+            expect(late.reason._tag).toBe("NurseryClosed")
+          })
+      ))
+
+    test("an order begins a child's backoff anew", ({ kept, seen }) =>
+      Supervisor.run(
+        {
+          intensity: { maxRestarts: 10, within: "1 hour" },
+          backoff: Schedule.exponential("10 millis"),
+          children: { one: kept() }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const one = supervisor.portal("one")
+            let lives = 1
+            const killed = Effect.suspend(() => Effect.andThen(kill(one), life(one, ++lives)))
+            yield* killed
+            yield* killed
+            yield* supervisor.restart("one")
+            lives++
+            yield* killed
+            yield* killed
+            yield* supervisor.stop("one")
+            yield* supervisor.restart("one")
+            lives++
+            yield* killed
+            expect(seen.of("Restarting").map(({ wait }) => wait)).toEqual([10, 20, 10, 20, 10])
+          })
+      ))
 
     test("a restart that is asked for ends the present life, and is no crash", ({
       kept,
@@ -710,6 +917,72 @@ export default (world: World): void => {
             expect(yield* stateOf(supervisor)).toContain("three stopped")
           })
       ))
+
+    test("a transient child that had ended is started again with its group", ({ kept }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "one-for-all",
+          children: { one: kept(), two: kept({}, { restart: "transient" }) }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* finish(supervisor.portal("two"))
+            yield* states(supervisor, ["one up", "two ended"])
+            yield* kill(supervisor.portal("one"))
+            yield* life(supervisor.portal("two"), 2)
+            expect(yield* stateOf(supervisor)).toEqual(["one up", "two up"])
+          })
+      ))
+
+    test("a restart that is asked for while the group waits takes the others along, and waits for nothing", ({
+      kept
+    }) =>
+      Supervisor.run(
+        {
+          ...freely,
+          strategy: "rest-for-one",
+          backoff: Schedule.spaced("1 hour"),
+          children: { one: kept(), two: kept(), three: kept() }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* kill(supervisor.portal("two"))
+            yield* states(supervisor, ["one up", "two waiting", "three waiting"])
+            yield* supervisor.restart("three")
+            expect(yield* stateOf(supervisor)).toEqual(["one up", "two up", "three up"])
+            expect(yield* supervisor.portal("one").client.Which()).toBe(1)
+          })
+      ))
+
+    test(
+      "a crash that takes a group over waits as long as the one before",
+      ({ kept }) =>
+        Supervisor.run(
+          {
+            intensity: { maxRestarts: 10, within: "1 hour" },
+            strategy: "rest-for-one",
+            backoff: Schedule.exponential("1 second"),
+            children: { one: kept(), two: kept() }
+          },
+          (supervisor) =>
+            Effect.gen(function* () {
+              const two = supervisor.portal("two")
+              yield* kill(two)
+              yield* elapse(0)
+              yield* elapse("1 second")
+              yield* kill(two)
+              yield* elapse("100 millis")
+              yield* kill(supervisor.portal("one"))
+              yield* elapse(0)
+              yield* elapse("1850 millis")
+              expect(yield* stateOf(supervisor)).toEqual(["one waiting", "two waiting"])
+              yield* elapse("100 millis")
+              yield* states(supervisor, ["one up", "two up"])
+            })
+        ),
+      needing("time").it
+    )
 
     test("two children that crash at once both come back", ({ kept, seen }) =>
       Supervisor.run({ ...freely, children: { one: kept(), two: kept() } }, (supervisor) =>
@@ -1072,6 +1345,32 @@ export default (world: World): void => {
         })
       ))
 
+    test("whoever restarts, or stops, one that has not come up yet, is answered, and so is its adder", ({
+      come,
+      kept
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const adding = yield* Effect.forkChild(
+            supervisor.start("two", kept({ lives: ["hangs", "unable"] }))
+          )
+          yield* come("two", 1)
+          const again = only(yield* Effect.exit(supervisor.restart("two")))
+          assert(again instanceof SpawnError)
+          expect(again.message).toContain("two is unable")
+          expect(only(yield* Fiber.await(adding))).toBe(again)
+          const other = yield* Effect.forkChild(
+            supervisor.start("three", kept({ lives: ["hangs"] }))
+          )
+          yield* come("three", 1)
+          yield* supervisor.stop("three")
+          const stopped = only(yield* Fiber.await(other))
+          assert(stopped instanceof SpawnError)
+          expect(stopped.message).toContain("somebody has stopped it")
+          expect(yield* stateOf(supervisor)).toEqual(["one up"])
+        })
+      ))
+
     test("one of a group is restarted with it", ({ kept }) =>
       Supervisor.run(
         { ...freely, strategy: "one-for-all", children: { one: kept() } },
@@ -1129,6 +1428,83 @@ export default (world: World): void => {
         })
       ))
 
+    test("neither one that is stopped by its portal ends it, nor one that is not significant", (given) =>
+      Supervisor.run(
+        {
+          ...freely,
+          autoShutdown: "anySignificant",
+          children: {
+            one: given.kept({}, { restart: "transient", significant: true }),
+            two: given.kept({}, { restart: "transient" })
+          }
+        },
+        (supervisor) =>
+          Effect.gen(function* () {
+            yield* finish(supervisor.portal("two"))
+            yield* states(supervisor, ["one up", "two ended"])
+            yield* Effect.flatMap(supervisor.portal("one").current, ({ stop }) => stop)
+            yield* states(supervisor, ["one stopped", "two ended"])
+            yield* supervisor.restart("two")
+          })
+      ))
+
+    test("one that was stopped does not keep the last from ending it", (given) =>
+      Supervisor.run(ending("allSignificant", given), (supervisor) =>
+        Effect.gen(function* () {
+          yield* supervisor.stop("two")
+          yield* finish(supervisor.portal("one"))
+          yield* supervisor.ended
+        })
+      ))
+
+    test("one that ends before the others have come up ends it, and the body runs", (given) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              autoShutdown: "anySignificant",
+              children: {
+                one: given.kept({}, { restart: "temporary", significant: true }),
+                two: given.kept({ lives: ["hangs"] })
+              }
+            },
+            (supervisor) => Effect.as(supervisor.ended, "the body's")
+          )
+        )
+        yield* given.come("two", 1)
+        yield* crash(given.seen.of("Started")[0]!)
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(yield* Fiber.join(block)).toBe("the body's")
+      }))
+
+    test("a supervisor below that shuts itself down cannot be permanent, and has ended normally", (given) =>
+      Effect.gen(function* () {
+        const options = {
+          ...freely,
+          autoShutdown: "anySignificant",
+          children: {
+            one: given.kept({}, { restart: "temporary", significant: true }),
+            two: given.kept({ lives: ["well", "hangs"] })
+          }
+        } as const
+        expect(() => Supervisor.child(options)).toThrow("cannot be a permanent child")
+        yield* Supervisor.run(
+          { ...freely, children: { group: Supervisor.child(options, { restart: "transient" }) } },
+          (supervisor) =>
+            Effect.gen(function* () {
+              yield* kill(supervisor.below("group").portal("one"))
+              yield* states(supervisor, ["group ended"])
+              const restarting = yield* Effect.forkChild(supervisor.restart("group"))
+              yield* given.come("two", 2)
+              yield* crash(given.seen.of("Started").at(-1)!)
+              yield* until("it had its life", () => restarting.pollUnsafe() !== undefined)
+              yield* states(supervisor, ["group ended"])
+            })
+        )
+        expect(given.seen.of("Restarting")).toEqual([])
+      }))
+
     test("they end nothing where nothing is said", (given) =>
       Supervisor.run(ending("never", given), (supervisor) =>
         Effect.gen(function* () {
@@ -1183,6 +1559,145 @@ export default (world: World): void => {
             expect(reasonOf(yield* Effect.exit(two.client.Which()))).toBeInstanceOf(Cancelled)
           })
       ))
+
+    test("whoever waits for a child of one that has given up gets the next life of both", ({
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              children: {
+                group: Supervisor.child({
+                  intensity: { maxRestarts: 0 },
+                  children: { two: kept(), slow: kept({ lingers: 200 }) }
+                })
+              }
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                const group = supervisor.below("group")
+                const { client } = group.portal("slow", { whenDown: "wait" })
+                yield* kill(group.portal("two"))
+                yield* states(group, ["two stopped", "slow stopping"])
+                const patient = yield* Effect.forkChild(client.Which())
+                const failing = yield* Effect.exit(group.portal("two").client.Which())
+                expect(reasonOf(failing)).toBeInstanceOf(Disconnected)
+                yield* until("it is answered", () => patient.pollUnsafe() !== undefined)
+                expect(yield* Fiber.join(patient)).toBe(2)
+              })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        yield* Fiber.join(block)
+      }))
+
+    test("one that is shut down is stopped, and what is asked of its children is refused", ({
+      kept
+    }) =>
+      Supervisor.run(
+        { ...freely, children: { group: Supervisor.child({ children: { two: kept() } }) } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const group = supervisor.below("group")
+            yield* group.shutDown
+            yield* states(supervisor, ["group stopped"])
+            const error = only(yield* Effect.exit(group.restart("two")))
+            assert(error instanceof SpawnError)
+            expect(error.reason._tag).toBe("NurseryClosed")
+            expect(yield* group.list).toEqual([])
+            yield* group.stop("two")
+            yield* supervisor.restart("group")
+            expect(yield* group.portal("two").client.Which()).toBe(2)
+          })
+      ))
+
+    test("that one had given up is nothing to whoever stops it, nor to its block that ends", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const options = {
+          ...freely,
+          children: {
+            group: Supervisor.child({
+              intensity: { maxRestarts: 0 },
+              children: { two: kept(), slow: kept({ lingers: 200 }) }
+            })
+          }
+        } as const
+        const givenUp = (supervisor: Supervisor.Supervisor<(typeof options)["children"]>) =>
+          Effect.gen(function* () {
+            const before = seen.of("GaveUp").length
+            yield* kill(supervisor.below("group").portal("two"))
+            yield* until("it has given up", () => seen.of("GaveUp").length > before)
+          })
+        const block = yield* Effect.forkChild(
+          Supervisor.run(options, (supervisor) =>
+            Effect.gen(function* () {
+              yield* givenUp(supervisor)
+              yield* supervisor.stop("group")
+              yield* supervisor.restart("group")
+              yield* givenUp(supervisor)
+            })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(yield* Fiber.await(block)).toEqual(Exit.void)
+      }))
+
+    test("a bug in one below ends those above with it", ({ kept }) =>
+      Effect.gen(function* () {
+        const bug = new Error("a bug in the schedule")
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              children: {
+                group: Supervisor.child({
+                  children: { loop: kept({ lives: ["brief"] }) },
+                  backoff: Schedule.spaced("1 milli").pipe(Schedule.tap(() => Effect.die(bug)))
+                })
+              }
+            },
+            () => Effect.never
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(only(yield* Fiber.await(block))).toBe(bug)
+      }))
+
+    test("one whose child does not come up at first is a SpawnError, and nobody is left", ({
+      kept,
+      lines
+    }) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Supervisor.run(
+            {
+              ...freely,
+              children: {
+                one: kept(),
+                group: Supervisor.child({
+                  children: {
+                    two: kept({ dies: "it would not go" }),
+                    three: kept({ lives: ["unable"] })
+                  }
+                })
+              }
+            },
+            () => Effect.void
+          )
+        )
+        const [first, second, ...others] = reasonsOf(exit)
+        assert(first instanceof SpawnError)
+        expect(first.actor).toBe("root/three")
+        assert(second instanceof ActorCrashed)
+        expect(second.message).toContain("it would not go")
+        expect(others).toEqual([])
+        expect(lines().slice(-2)).toEqual(["two goes", "one goes"])
+      }))
 
     test("escalation climbs level by level, and says why", ({ kept, seen }) =>
       Effect.gen(function* () {
@@ -1278,6 +1793,7 @@ export default (world: World): void => {
             yield* last.shutDown
             yield* last.shutDown
             expect(lines().at(-1)).toBe("four goes")
+            expect(yield* stateOf(last)).toEqual(["four stopped"])
             const error = only(yield* Effect.exit(last.start("five", kept())))
             assert(error instanceof SpawnError)
             expect(error.reason._tag).toBe("NurseryClosed")
@@ -1285,6 +1801,27 @@ export default (world: World): void => {
           })
         )
         expect(lines().slice(-3)).toEqual(["three goes", "two goes", "one goes"])
+      }))
+
+    test("what the body of a block spawns is not supervised: it is its own block's, and outlives it", ({
+      file,
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const options = { ...main, name: "plain", arguments: { file } }
+        const exit = yield* Effect.exit(
+          Nursery.run(
+            Effect.gen(function* () {
+              const plain = yield* Supervisor.run({ ...freely, children: { one: kept() } }, () =>
+                Nursery.spawn(Kept, options)
+              )
+              expect(yield* plain.client.Which()).toBe(1)
+              yield* crash(plain)
+              return yield* Effect.never
+            })
+          )
+        )
+        expect(only(exit)).toBeInstanceOf(ActorCrashed)
       }))
 
     test("everything that went wrong is told: the body's own, and what the children failed with", ({
@@ -1301,6 +1838,85 @@ export default (world: World): void => {
         expect(first).toBe(own)
         expect(second).toBeInstanceOf(ActorCrashed)
         expect(others).toEqual([])
+      }))
+  })
+
+  describe(`a supervisor as a Layer (${name})`, () => {
+    const one = { one: ChildSpec.make(Kept, { arguments: { file: "" } }) }
+    class Keeping extends Context.Service<Keeping, Supervisor.Supervisor<typeof one>>()(
+      "test/Keeping"
+    ) {}
+
+    test("it is up when the Layer is built, repairs, and is gone when the scope of the Layer closes", ({
+      kept,
+      lines
+    }) =>
+      Nursery.run(
+        Effect.gen(function* () {
+          yield* Effect.gen(function* () {
+            expect(lines()).toEqual(["one comes"])
+            const portal = (yield* Keeping).portal("one")
+            yield* kill(portal)
+            yield* life(portal, 2)
+          }).pipe(
+            Effect.provide(Supervisor.layer(Keeping, { ...freely, children: { one: kept() } }))
+          )
+          expect(lines().at(-1)).toBe("one goes")
+          expect(lines().filter((line) => line === "one comes").length).toBe(2)
+        })
+      ))
+
+    test("when it gives up, it ends the block that it is a Layer in, and the body of that", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        const options = { intensity: { maxRestarts: 0 }, children: { one: kept() } }
+        const block = yield* Effect.forkChild(
+          Effect.flatMap(Keeping, ({ portal }) =>
+            Effect.andThen(kill(portal("one")), Effect.never)
+          ).pipe(Effect.provide(Supervisor.layer(Keeping, options)), Nursery.run())
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        const error = only(yield* Fiber.await(block))
+        assert(error instanceof ForkFailed, String(error))
+        expect(only(Exit.failCause(error.cause))).toMatchObject({ child: "one", restarts: 0 })
+        expect(seen.of("GaveUp").length).toBe(1)
+      }))
+
+    test("a child that does not come up fails the Layer with SpawnError, beside what others failed with", ({
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const children = {
+          one: kept({ dies: "it would not go" }),
+          two: kept({ lives: ["unable"] })
+        }
+        class Both extends Context.Service<Both, Supervisor.Supervisor<typeof children>>()(
+          "test/Both"
+        ) {}
+        const exit = yield* Effect.exit(
+          Both.pipe(Effect.provide(Supervisor.layer(Both, { ...freely, children })), Nursery.run())
+        )
+        const [first, second, ...others] = reasonsOf(exit)
+        assert(first instanceof SpawnError)
+        expect(first.message).toContain("two is unable")
+        assert(second instanceof ActorCrashed)
+        expect(second.message).toContain("it would not go")
+        expect(others).toEqual([])
+      }))
+
+    test("one that is being built can be interrupted, and leaves nothing", ({ come, kept }) =>
+      Effect.gen(function* () {
+        const options = { ...freely, children: { one: kept({ lives: ["hangs"] }) } }
+        const block = yield* Effect.forkChild(
+          Keeping.pipe(Effect.provide(Supervisor.layer(Keeping, options)), Nursery.run())
+        )
+        yield* come("one", 1)
+        yield* Fiber.interrupt(block)
+        const exit = yield* Fiber.await(block)
+        assert(Exit.isFailure(exit))
+        expect(Cause.hasInterruptsOnly(exit.cause)).toBe(true)
       }))
   })
 }

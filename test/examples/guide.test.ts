@@ -299,8 +299,6 @@ const unexplained: Readonly<Record<string, ReadonlyArray<string>>> = {
     "LocalCluster.Routed",
     "Nursery.Served",
     "Topics.Handler",
-    "Supervisor.Requirements",
-    "Supervisor.SupervisorSpec",
     "Travel.AnyTravelling",
     "Travel.Travelling"
   ],

@@ -66,7 +66,11 @@ describe("a supervisor", () => {
       >
     >()
     expectTypeOf(Supervisor.start({ children: { plain: children.plain } })).toExtend<
-      Effect.Effect<unknown, SpawnError | RestartIntensityExceeded, Nursery.Nursery | Spawner>
+      Effect.Effect<
+        unknown,
+        SpawnError | RestartIntensityExceeded | ActorCrashed,
+        Nursery.Nursery | Spawner
+      >
     >()
     // @ts-expect-error -- nobody gives a Nursery
     const daemon: Effect.Effect<unknown, unknown, Spawner> = Supervisor.start({ children: {} })
@@ -134,7 +138,11 @@ describe("a supervisor", () => {
       Supervisor.Supervisor<{ readonly plain: ChildSpec.ChildSpec<PlainOperations> }>
     >()("types/Counters") {}
     expectTypeOf(Supervisor.layer(Counters, { children: { plain: children.plain } })).toEqualTypeOf<
-      Layer.Layer<Counters, SpawnError | RestartIntensityExceeded, Nursery.Nursery | Spawner>
+      Layer.Layer<
+        Counters,
+        SpawnError | RestartIntensityExceeded | ActorCrashed,
+        Nursery.Nursery | Spawner
+      >
     >()
   })
 })

@@ -41,7 +41,8 @@ const isConcerned = (strategy: Strategy, crashed: number, place: number): boolea
 }
 
 /**
- * What to do about the crash of one of the children, which are given in order of start. As in OTP, temporary children
+ * What to do about the crash of one of the children, which are given in order of start: of one that is not temporary,
+ * and that nobody has stopped. As in OTP, temporary children
  * that are stopped with it do not come back, and transient ones that had ended normally are started again, because what
  * they had done may be needed again. One that somebody has stopped stays so: no crash undoes an order.
  */
@@ -51,16 +52,12 @@ export const planOf = (
   crashed: number
 ): Plan => {
   const concerned = [...children.keys()].filter(
-    (place) =>
-      isConcerned(strategy, crashed, place) &&
-      (place === crashed || children[place]!.resting !== "stopped")
+    (place) => isConcerned(strategy, crashed, place) && children[place]!.resting !== "stopped"
   )
   return {
     stop: concerned
       .filter((place) => place !== crashed && children[place]!.resting === undefined)
       .toReversed(),
-    start: concerned.filter(
-      (place) => place === crashed || children[place]!.restart !== "temporary"
-    )
+    start: concerned.filter((place) => children[place]!.restart !== "temporary")
   }
 }

@@ -1,71 +1,18 @@
 /**
- * What a supervisor is told of its children, and what it knows of each: the spec, the life it is in, and why it is not
- * there if it is not.
+ * What a supervisor knows of one child: the spec, the life it is in, and why it is not there if it is not.
  *
  * Answers for the values only; they change in `Supervision`.
  */
-import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
-import type * as Schedule from "effect/Schedule"
-import type { AnyChildSpec } from "./ChildSpec.ts"
-import type { Launched } from "./launch.ts"
 import type { Nursery } from "./NurseryKey.ts"
 import type { PortalErrorReason } from "./PortalError.ts"
-import type { RestartIntensity } from "./RestartIntensity.ts"
-import type { Restart, Strategy } from "./RestartPlan.ts"
 import type { Spawner } from "./Spawner.ts"
-import type { ActorCrashed, Crash } from "./TreeError.ts"
-// ---------------------------------------------------------------------------------------------------------------------
-// What it is told
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Options of a supervisor, whatever its children; `Supervisor.SupervisorOptions` explains them. */
-export interface AnyOptions {
-  readonly children: Readonly<Record<string, AnySpec>>
-  readonly strategy?: Strategy | undefined
-  readonly intensity?: Partial<RestartIntensity> | undefined
-  readonly backoff?: Schedule.Schedule<unknown, Crash> | undefined
-  readonly maxChildren?: number | undefined
-  readonly autoShutdown?: "never" | "anySignificant" | "allSignificant" | undefined
-}
-
-/** A child that is a supervisor itself. */
-export interface AnySupervisorSpec {
-  readonly _tag: "Supervisor"
-  readonly options: AnyOptions
-  readonly restart: Restart
-  readonly significant: boolean
-}
-
-/** Any child. */
-export type AnySpec = AnyChildSpec | AnySupervisorSpec
-
-// ---------------------------------------------------------------------------------------------------------------------
-// What it knows of a child
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** How a life ended. Normally, if it `Finished`; `crash` is the same as a crash, for a child that is to be there. */
-export type End =
-  | { readonly _tag: "Stopped" }
-  | { readonly _tag: "Finished"; readonly crash: ActorCrashed | undefined }
-  | { readonly _tag: "Crashed"; readonly crash: Crash }
-  | { readonly _tag: "Died"; readonly reasons: Reasons }
-
-/** What something failed with: errors, and defects. */
-export type Reasons = ReadonlyArray<Cause.Reason<Crash>>
-
-/** One life of a child: that of an actor, which was `launched`, or of a supervisor `below`. */
-export interface Living<Below> {
-  readonly launched: Launched | undefined
-  readonly below: Below | undefined
-  readonly ended: Effect.Effect<End>
-  /** Ends it, in its share of the time if `several` are ended one after the other: what it failed with as it ended. */
-  readonly stop: (several: number) => Effect.Effect<Reasons>
-}
+import type { LastWords, Living } from "./SupervisedLife.ts"
+import type { AnySpec } from "./SupervisorSpec.ts"
+import type { Crash, SpawnError } from "./TreeError.ts"
 
 /** What is known of one child. */
 export class Member<Below> {
@@ -86,7 +33,9 @@ export class Member<Below> {
   /** Its place in the backoff; none at its beginning. */
   step: Step | undefined
   /** Why it did not come up when it was added. */
-  refused: Crash | undefined
+  refused: SpawnError | undefined
+  /** What its last start failed with as it was ended before it was there. */
+  undone: LastWords = []
 
   constructor(name: string, spec: AnySpec, added?: Context.Context<Nursery | Spawner>) {
     this.name = name

@@ -4,7 +4,7 @@
  * Answers for no crash being lost. Whatever happens (an end, a failed start, an order) changes what is known in one step
  * that nothing can come between, and sets a repair going: one fiber that stops, waits and starts. What happens meanwhile
  * to children of a repair ends it and is dealt with by a new one, which takes over what was left to do. Who is concerned
- * is `RestartPlan`'s, how often is too often `RestartIntensity`'s; bringing an actor up and down is `launch`'s.
+ * is `RestartPlan`'s, how often is too often `RestartIntensity`'s; beginning and ending one life is `SupervisedLife`'s.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -17,14 +17,11 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
-import type { ActorExit } from "./Actor.ts"
+import { Changes } from "./Changes.ts"
 import type { AnyChildSpec } from "./ChildSpec.ts"
 import * as Events from "./Events.ts"
-import { reasonsOf } from "./Exits.ts"
 import * as Ladder from "./Ladder.ts"
-import type { Launched } from "./launch.ts"
 import * as Life from "./Life.ts"
-import { bringUp } from "./Nursery.ts"
 import { Nursery, Within } from "./NurseryKey.ts"
 import { Cancelled, Disconnected } from "./PortalError.ts"
 import type { PortalErrorReason } from "./PortalError.ts"
@@ -34,7 +31,10 @@ import * as RestartIntensity from "./RestartIntensity.ts"
 import { planOf } from "./RestartPlan.ts"
 import type { Spawner } from "./Spawner.ts"
 import * as SupervisedChild from "./SupervisedChild.ts"
-import type { AnyOptions, AnySupervisorSpec, End, Reasons } from "./SupervisedChild.ts"
+import * as SupervisedLife from "./SupervisedLife.ts"
+import { isLastWord } from "./SupervisedLife.ts"
+import type { End, LastWords, Reasons } from "./SupervisedLife.ts"
+import type { AnyOptions } from "./SupervisorSpec.ts"
 import {
   ActorCrashed,
   LimitReached,
@@ -57,7 +57,7 @@ export type Member = SupervisedChild.Member<Supervision>
 /** Whether a child can be called now. */
 export type Standing = SupervisedChild.Standing<Supervision>
 
-type Living = SupervisedChild.Living<Supervision>
+type Living = SupervisedLife.Living<Supervision>
 
 /** What is being done about a crash, or an order. */
 interface Repair {
@@ -68,28 +68,6 @@ interface Repair {
   /** No child is started before, in milliseconds of the monotonic clock. */
   until: number
   fiber: Fiber.Fiber<unknown> | undefined
-}
-
-/** What changes in a supervisor, and in those below it, for whoever waits for something to hold. */
-class Changes {
-  private readonly waiting = new Set<() => void>()
-
-  until(holds: () => boolean): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const look = () => {
-        if (!holds()) return
-        this.waiting.delete(look)
-        resume(Effect.void)
-      }
-      this.waiting.add(look)
-      look()
-      return Effect.sync(() => this.waiting.delete(look))
-    })
-  }
-
-  tell(): void {
-    for (const look of this.waiting) look()
-  }
 }
 
 /** A key that JavaScript would put in front of the others, whatever the order in which they were written. */
@@ -114,6 +92,8 @@ export class Supervision {
   private readonly failed = Deferred.makeUnsafe<void>()
   private readonly gone = Deferred.makeUnsafe<void>()
   private past = RestartIntensity.none
+  /** How many restarts it has told of. */
+  private restarted = 0
   /** It takes nothing any more, and starts nothing. */
   private closing = false
   private gaveUp: RestartIntensityExceeded | undefined
@@ -206,7 +186,6 @@ export class Supervision {
       yield* Deferred.await(this.over)
       yield* this.endAll(yield* Life.gracesOf(this.life))
       Deferred.doneUnsafe(this.gone, Exit.void)
-      this.changes.tell()
     }).pipe(Effect.scoped)
   }
 
@@ -266,19 +245,26 @@ export class Supervision {
     member.everUp = true
     member.upSince = this.now
     this.world.fork(Effect.map(life.ended, (end) => this.hasEnded(member, end)))
-    // Somebody has stopped it just as it came.
-    if (member.resting !== undefined) this.world.fork(this.halt(member))
   }
 
   /** A child did not come up. */
   private failedToStart(member: Member, cause: Cause.Cause<Crash>): void {
-    const reasons = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+    // What it failed with as it was ended half-way is nobody's bug here.
+    const reasons = cause.reasons.flatMap((reason): Reasons => {
+      if (Cause.isInterruptReason(reason)) return []
+      const error = Cause.isDieReason(reason) ? reason.defect : undefined
+      if (!(error instanceof ActorCrashed)) return [reason]
+      Events.publishTo(this.world.hub, { _tag: "Crashed", actor: error.actor, cause: error.cause })
+      return [Cause.makeFailReason(error)]
+    })
     const crash = reasons.find(Cause.isFailReason)?.error
-    const defects = reasons.filter(Cause.isDieReason)
-    if (defects.length > 0) return this.close(reasons)
-    if (crash === undefined || this.closing || member.resting !== undefined) return
+    member.undone = reasons.filter(isLastWord)
+    if (reasons.some(Cause.isDieReason)) return this.close(reasons)
+    if (this.closing) return void this.failures.push(...member.undone)
+    if (crash === undefined || crash instanceof ActorCrashed || member.resting !== undefined) return
     if (member.everUp) return this.actOn(member, { _tag: "Crashed", crash })
-    if (member.added === undefined) return this.close(reasons)
+    // What is added is an actor.
+    if (member.added === undefined || !(crash instanceof SpawnError)) return this.close(reasons)
     member.refused = crash
   }
 
@@ -350,6 +336,7 @@ export class Supervision {
     limit: RestartIntensityExceeded["limit"],
     restarts: number
   ): void {
+    if (this.closing) return
     const error = new RestartIntensityExceeded({
       child: member.name,
       limit,
@@ -386,7 +373,6 @@ export class Supervision {
       until: 0,
       fiber: undefined
     }
-    for (const other of before) this.repairs.delete(other)
     this.repairs.add(repair)
     // From now on the end of those that are to be stopped is nothing that happens to them.
     for (const member of stop) member.expected = true
@@ -417,7 +403,7 @@ export class Supervision {
   ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const wait = after === undefined ? 0 : yield* this.backoff(after.member, after.crash)
-      if (wait === undefined) return
+      if (wait === undefined || this.closing) return
       repair.until = Math.max(repair.until, this.now + wait)
       if (after !== undefined) this.tellOf(after.member, after.crash, wait)
 
@@ -435,7 +421,6 @@ export class Supervision {
         if (member.resting === undefined && member.life === undefined) {
           const birth = this.world.fork(this.bringUp(member))
           member.birth = birth
-          this.tell()
           yield* Effect.interruptible(Fiber.await(birth)).pipe(
             Effect.onInterrupt(() => Fiber.interrupt(birth))
           )
@@ -458,7 +443,7 @@ export class Supervision {
         onDone: () => Effect.undefined,
         onFailure: Effect.failCause
       })
-      if (next === undefined) this.giveUp(member, crash, "backoff", this.past.total - 1)
+      if (next === undefined) this.giveUp(member, crash, "backoff", this.restarted)
       return next
     })
   }
@@ -469,6 +454,7 @@ export class Supervision {
   }
 
   private tellOf(member: Member, crash: Crash, wait: number): void {
+    this.restarted++
     Events.publishTo(this.world.hub, {
       _tag: "Restarting",
       child: member.name,
@@ -480,12 +466,11 @@ export class Supervision {
   }
 
   /** Ends a child, and waits until it is gone: what it failed with as it ended. */
-  private halt(member: Member, several = 1): Effect.Effect<Reasons> {
+  private halt(member: Member, several = 1): Effect.Effect<LastWords> {
     return Effect.suspend(() => {
       const { life } = member
       if (life === undefined) return Effect.succeed([])
       member.expected = true
-      this.changes.tell()
       return Effect.tap(life.stop(several), () => this.changes.until(() => member.life !== life))
     })
   }
@@ -494,67 +479,26 @@ export class Supervision {
   private bringUp(member: Member): Effect.Effect<void, never, Nursery | Spawner> {
     return Effect.gen({ self: this }, function* () {
       const { added, spec } = member
-      const starting = spec._tag === "Actor" ? this.anActor(member, spec) : this.aSupervisor(spec)
+      const starting: Effect.Effect<Living, Crash, Nursery | Spawner> =
+        spec._tag === "Actor"
+          ? SupervisedLife.ofActor(member.name, spec, this.ref)
+          : SupervisedLife.ofSupervisor(
+              new Supervision(this.life, spec.options, this.changes),
+              this.world.fork
+            )
       const born = yield* Effect.exit(
         added === undefined ? starting : Effect.provideContext(starting, added)
       )
       member.birth = undefined
+      member.undone = []
       if (Exit.isSuccess(born)) this.cameUp(member, born.value)
       else this.failedToStart(member, born.cause)
       this.tell()
     })
   }
 
-  private anActor(
-    { name }: Member,
-    { actor, options }: AnyChildSpec
-  ): Effect.Effect<Living, SpawnError, Nursery | Spawner> {
-    return Effect.map(
-      bringUp(actor, { ...options, name: options.name ?? name }, "one-shot", Effect.interruptible),
-      (launched) => ({
-        launched,
-        below: undefined,
-        ended: Effect.map(launched.portal.exit, (exit) => endOf(launched, exit)),
-        stop: (several) =>
-          Effect.map(launched.stop(this.ref, several), (cause) =>
-            cause === undefined
-              ? []
-              : [Cause.makeFailReason(new ActorCrashed({ actor: launched.ref, cause }))]
-          )
-      })
-    )
-  }
-
-  private aSupervisor({
-    options
-  }: AnySupervisorSpec): Effect.Effect<Living, Crash, Nursery | Spawner> {
-    return Effect.gen({ self: this }, function* () {
-      const context = yield* Effect.context<Nursery | Spawner>()
-      const below = new Supervision(this.life, options, this.changes)
-      const running = this.world.fork(Effect.provideContext(below.live, context))
-      const stop = (several: number) =>
-        Effect.suspend(() => {
-          below.stop(several)
-          return Effect.as(Fiber.await(running), below.failures as Reasons)
-        })
-      const came = yield* Effect.exit(Effect.interruptible(below.ready))
-      // One that shut itself down before it was ready has had its life.
-      if (Exit.isFailure(came) || (!below.isReady && below.failures.length > 0)) {
-        const reasons = yield* stop(1)
-        const interrupted = reasonsOf(came)
-        return yield* Effect.failCause(Cause.fromReasons([...interrupted, ...reasons]))
-      }
-      return {
-        launched: undefined,
-        below,
-        ended: Effect.map(Fiber.await(running), () => below.howItEnded),
-        stop
-      } satisfies Living
-    })
-  }
-
   /** What its end is to the supervisor above. */
-  private get howItEnded(): End {
+  get howItEnded(): End {
     const defects = this.failures.filter(Cause.isDieReason)
     if (defects.length > 0) return { _tag: "Died", reasons: defects }
     if (this.gaveUp !== undefined) return { _tag: "Crashed", crash: this.gaveUp }
@@ -597,59 +541,64 @@ export class Supervision {
 
   /** Adds a child, and waits until it is there. What its first start fails with, whoever adds it meets. */
   add(name: string, spec: AnyChildSpec): Effect.Effect<Member, SpawnError, Spawner> {
-    return Effect.gen({ self: this }, function* () {
-      const given = yield* Effect.context<Spawner>()
-      const { maxChildren = Infinity } = this.options
-      if (this.closing) return yield* this.refuse(name, new NurseryClosed())
-      if (this.member(name) !== undefined) {
-        return yield* this.refuseAs(name, `its supervisor has a child called "${name}" already`)
-      }
-      const count = this.members.filter(({ added }) => added !== undefined).length
-      if (count >= maxChildren) {
-        return yield* this.refuse(
-          name,
-          new LimitReached({
-            limit: "maxChildren",
-            most: maxChildren,
-            detail: `${count} children were added to its supervisor, and its limit "maxChildren" is ${maxChildren}`
-          })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        const given = yield* Effect.context<Spawner>()
+        const { maxChildren = Infinity } = this.options
+        if (this.closing) return yield* this.refuse(name, new NurseryClosed())
+        if (this.member(name) !== undefined) {
+          return yield* this.refuseAs(name, `its supervisor has a child called "${name}" already`)
+        }
+        const count = this.members.filter(({ added }) => added !== undefined).length
+        if (count >= maxChildren) {
+          return yield* this.refuse(
+            name,
+            new LimitReached({
+              limit: "maxChildren",
+              most: maxChildren,
+              detail: `${count} children were added to its supervisor, and its limit "maxChildren" is ${maxChildren}`
+            })
+          )
+        }
+        const surroundings = within(given, this.world.context)
+        const member: Member = new SupervisedChild.Member(name, spec, surroundings)
+        this.members.push(member)
+        this.repair([], [member])
+        const isSettled = () =>
+          member.everUp ||
+          member.refused !== undefined ||
+          member.resting !== undefined ||
+          this.closing
+        yield* restore(this.changes.until(isSettled)).pipe(
+          Effect.onInterrupt(() => this.remove(member))
         )
-      }
-      const surroundings = within(given, this.world.context)
-      const member: Member = new SupervisedChild.Member(name, spec, surroundings)
-      this.members.push(member)
-      this.repair([], [member])
-      yield* this.changes
-        .until(
-          () =>
-            member.everUp ||
-            member.refused !== undefined ||
-            member.resting !== undefined ||
-            this.closing
-        )
-        .pipe(Effect.onInterrupt(() => this.remove(member)))
-      const { refused } = member
-      if (refused !== undefined) {
-        return yield* refused instanceof SpawnError ? Effect.fail(refused) : Effect.die(refused)
-      }
-      return member.everUp ? member : yield* this.refuse(name, new NurseryClosed())
-    })
+        if (member.refused !== undefined) return yield* Effect.fail(member.refused)
+        if (member.everUp) return member
+        return yield* this.closing
+          ? this.refuse(name, new NurseryClosed())
+          : this.refuseAs(name, "somebody has stopped it while it came up")
+      })
+    )
   }
 
-  /** Ends a child for good, and waits until it is gone: what it failed with as it ended. */
-  remove(member: Member): Effect.Effect<Reasons> {
+  /**
+   * Ends a child for good, and waits until it is gone: what it failed with as it ended. Whoever stops waiting does not
+   * keep it from ending.
+   */
+  remove(member: Member): Effect.Effect<LastWords> {
     return Effect.suspend(() => {
       member.resting ??= { how: "stopped" }
       member.step = undefined
-      for (const { fiber, start, stop } of this.repairs) {
-        if (start.delete(member) && start.size === 0 && stop.size === 0) fiber?.interruptUnsafe()
-      }
       member.birth?.interruptUnsafe()
-      const halted = this.halt(member)
-      this.tell()
-      return Effect.tap(halted, () =>
-        this.changes.until(() => member.birth === undefined && member.life === undefined)
+      // It may have come up at that very moment.
+      const halted = Effect.andThen(
+        this.changes.until(() => member.birth === undefined),
+        this.halt(member)
       )
+      if (member.birth !== undefined || member.life !== undefined) this.world.fork(halted)
+      else member.undone = []
+      this.tell()
+      return Effect.map(halted, (reasons) => [...member.undone, ...reasons])
     })
   }
 
@@ -667,9 +616,15 @@ export class Supervision {
       return Effect.andThen(
         this.changes.until(
           () =>
-            (member.isUp && member.life !== before) || member.resting !== undefined || this.closing
+            (member.isUp && member.life !== before) ||
+            member.refused !== undefined ||
+            member.resting !== undefined ||
+            this.closing
         ),
-        () => (this.closing && !member.isUp ? this.refuse(name, new NurseryClosed()) : Effect.void)
+        (): Effect.Effect<void, SpawnError> => {
+          if (member.refused !== undefined) return Effect.fail(member.refused)
+          return this.closing && !member.isUp ? this.refuse(name, new NurseryClosed()) : Effect.void
+        }
       )
     })
   }
@@ -707,13 +662,4 @@ const within = (
     else all.delete(key)
   }
   return Context.makeUnsafe(all)
-}
-
-const endOf = (launched: Launched, exit: ActorExit): End => {
-  if (exit._tag === "Stopped" || launched.wasAsked()) return { _tag: "Stopped" }
-  const crash = new ActorCrashed({ actor: launched.ref, cause: exit.cause })
-  const { cause, detail, exit: how, stage } = exit.cause
-  const normally =
-    how?.code === 0 && cause === undefined && detail === undefined && stage === undefined
-  return { _tag: normally ? "Finished" : "Crashed", crash }
 }
