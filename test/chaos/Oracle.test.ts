@@ -189,6 +189,25 @@ it("a crash, or an error, that nobody made is a violation", () => {
   expect(judge([...well.slice(0, -1), over(bug)])).toContain("an error that nobody made")
 })
 
+it("who is told of a child that did not start has met a signal as it was forked, or it is a violation", () => {
+  const notes = (stage: string, exit: { readonly code?: number; readonly signal?: string }) => [
+    ...well.slice(0, -1),
+    at(520, Root, { note: "stage", knot: "a", stage }),
+    at(530, "a", {
+      note: "done",
+      act: 0,
+      told: [
+        { told: "interrupted" },
+        { told: "not started", actor: "b", reason: "StartFailed", exit, nested: [] }
+      ]
+    }),
+    well.at(-1)!
+  ]
+  expect(judge(notes("terminated", { signal: "SIGTERM" }))).toBe("")
+  expect(judge(notes("terminated", { code: 1 }))).toContain("of its own making")
+  expect(judge(notes("asked", { signal: "SIGTERM" }))).toContain("of its own making")
+})
+
 it("what a last finalizer died of is told, unless its actor was not let to say it", () => {
   const throws = at(500.5, "b", { note: "last", last: "throws" })
   const notes = [...started, asked, answered(8), ending, throws, ...ended]

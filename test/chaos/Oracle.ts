@@ -255,6 +255,13 @@ class Round {
           (one.told === "not started" && one.reason !== "NurseryClosed")
         ) {
           const below = this.kin.below(one.actor)
+          // A signal reaches a whole group, and who is just being forked is in it until it leads one of its own.
+          const forked =
+            one.told === "not started" &&
+            one.exit?.signal !== undefined &&
+            this.notes("stage").some(
+              (note) => note.at <= at && note.knot === who && note.stage !== "asked"
+            )
           const why = this.happened.some(
             (happening) =>
               happening.at <= at &&
@@ -265,7 +272,8 @@ class Round {
                 // Stopped between its last step and saying that it is ready, it is given up in the end.
                 (one.told === "not started" && happening.fate === "stalls"))
           )
-          if (!why) found.push(`${who} was told of a crash of its own making: ${inWords([one])}`)
+          if (!why && !forked)
+            found.push(`${who} was told of a crash of its own making: ${inWords([one])}`)
         }
       }
     }
