@@ -2,7 +2,7 @@
  * An actor's operations as the wire sees them: their kinds, their fingerprints, and a codec for each of their lanes.
  *
  * Answers for values becoming bytes and back, with errors that name the operation and the lane. Each lane is compiled
- * once per operation and codec.
+ * once per operation and codec, by the first value that it carries.
  */
 import * as Effect from "effect/Effect"
 import type * as Rpc from "effect/rpc/Rpc"
@@ -108,6 +108,16 @@ export const laneCodec = <S extends Schema.Constraint>(
   }
 }
 
+/** A lane that is compiled when it is needed: most actors use few lanes of some operations, and start sooner so. */
+const later = <A>(make: () => LaneCodec<A>): LaneCodec<A> => {
+  let made: LaneCodec<A> | undefined
+  const lane = () => (made ??= make())
+  return {
+    encode: (value, limit) => lane().encode(value, limit),
+    decode: (bytes) => lane().decode(bytes)
+  }
+}
+
 /** By codec and definition, then by actor: several actors may share a definition, and its name is theirs. */
 const compiled = new WeakMap<Codec, WeakMap<Rpc.Any, Map<string, Operation>>>()
 
@@ -121,19 +131,19 @@ export const operationOf = (codec: Codec, actor: string, rpc: Rpc.AnyWithProps):
   if (operation === undefined) {
     const schemas = schemasOf(rpc)
     const name = `${actor}.${rpc._tag}`
-    const lane = <S extends Schema.Constraint>(laneName: LaneName, schema: S) =>
-      laneCodec(codec, name, laneName, schema)
+    const lane = <S extends Schema.Constraint>(laneName: LaneName, schema: () => S) =>
+      later(() => laneCodec(codec, name, laneName, schema()))
     operation = {
       rpc,
       name,
       kind: schemas.kind,
       codec,
-      payload: lane("payload", schemas.payload),
-      started: lane("started", schemas.started),
-      fromCaller: lane("fromCaller", schemas.fromCaller),
-      fromCallee: lane("fromCallee", schemas.fromCallee),
-      success: lane("success", schemas.success),
-      failure: lane("error", Reasons(schemas.error))
+      payload: lane("payload", () => schemas.payload),
+      started: lane("started", () => schemas.started),
+      fromCaller: lane("fromCaller", () => schemas.fromCaller),
+      fromCallee: lane("fromCallee", () => schemas.fromCallee),
+      success: lane("success", () => schemas.success),
+      failure: lane("error", () => Reasons(schemas.error))
     }
     ofRpc.set(actor, operation)
   }

@@ -54,8 +54,9 @@ const held = (module: object): ReadonlyArray<string> =>
   )
 
 /**
- * Modules of Node in a form that spares an actor what most of them never need: they take 8 ms of its start. Starting
- * programs and drawing random bytes load much, and so does reading every export of `node:fs`, as an import does.
+ * Modules of Node in a form that spares an actor what most of them never need: they take 10 ms of its start. Starting
+ * programs and drawing random bytes load much, and so does reading all that `node:fs` and `node:util` export, as an
+ * import does.
  * What is not named here cannot be imported by a module that is built.
  */
 const spared: Readonly<Record<string, string>> = {
@@ -65,7 +66,8 @@ const spared: Readonly<Record<string, string>> = {
     `const fs = process.getBuiltinModule("node:fs")`,
     `export const { ${held(process.getBuiltinModule("node:fs")).join()} } = fs`,
     "export const promises = new Proxy({}, { get: (_, name) => fs.promises[name] })"
-  ].join("\n")
+  ].join("\n"),
+  "node:util": forward("node:util", ["inspect"])
 }
 
 /** Modules of this package that see to it. */
