@@ -542,6 +542,30 @@ export default (world: World): void => {
         })
       ))
 
+    it("what a task has died of, and nobody has read when its stream is left, is a defect of whoever leaves", () =>
+      Effect.gen(function* () {
+        const unread = new Error("unread")
+        const told = new Error("told by the body, too")
+        const stream = Tasks.stream(
+          Effect.fnUntraced(function* (tasks: Tasks.Tasks<number, Own>) {
+            yield* tasks.start(Effect.succeed(1), { name: "read" })
+            yield* tasks.start(Effect.die(unread))
+            yield* tasks.start(Effect.fail(new Own()))
+            const last = yield* tasks.start(Effect.die(told))
+            return yield* last.result
+          })
+        )
+        const exit = yield* Effect.exit(
+          Stream.runForEach(Stream.take(stream, 1), ({ name }) => {
+            expect(name).toBe("read")
+            // By then all have ended.
+            return Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow)
+          })
+        )
+        expect(reasonsOf(exit)).toEqual([unread, told])
+        assert(Exit.isFailure(exit) && exit.cause.reasons.every(Cause.isDieReason))
+      }))
+
     it("a block in a task of the nursery takes tasks as long as the nursery lasts, and ends with it", () =>
       play((player, observer) =>
         Effect.gen(function* () {
