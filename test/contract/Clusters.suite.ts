@@ -30,7 +30,7 @@ class Own extends Error {
 }
 
 export default (world: World): void => {
-  const { crash, isGone, it, main, name } = world
+  const { crash, elapse, isGone, it, main, name } = world
 
   /** A cluster of a, b and c. */
   const open = (balance?: LocalCluster.Balance<Ops>) =>
@@ -423,6 +423,29 @@ export default (world: World): void => {
               String(error)
             )
             expect(error.actor).toBe("root/c")
+          }
+        })
+      ))
+
+    it("a member that is on its way out is given nothing any more, however long that takes", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const balances: ReadonlyArray<LocalCluster.Balance<Ops>> = [
+            "round-robin",
+            "least-busy",
+            { by: (_operation, { key }) => key }
+          ]
+          for (const balance of balances) {
+            const { client, portals } = yield* LocalCluster.open(Member, {
+              ...main,
+              names,
+              balance,
+              arguments: (name) => ({ rank: 0, lingers: name === "b" ? 500 : 0 })
+            })
+            const stopping = yield* Effect.forkChild(portals.b.stop, { startImmediately: true })
+            expect(new Set(yield* asked(client, times(20)))).toEqual(new Set(["a", "c"]))
+            yield* elapse("500 millis")
+            yield* Fiber.join(stopping)
           }
         })
       ))

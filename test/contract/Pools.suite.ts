@@ -282,6 +282,8 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
           yield* Deferred.succeed(go, undefined)
           expect(yield* Fiber.join(neighbour)).toBe(before)
           yield* until(Effect.sync(() => seen.of("Stage").length === 1))
+          // The one that is on its way out has nothing to do, and can be given nothing.
+          expect(yield* pool.stats).toMatchObject({ workers: 1, idle: 1, busy: 0 })
           yield* elapse("100 millis")
           yield* elapse("100 millis")
           yield* until(Effect.sync(() => seen.of("Stopped").length === 1))
@@ -326,6 +328,27 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
             })
           )
           expect(yield* pool.stats).toMatchObject({ idle: 1, restarts: 1 })
+        })
+      ))
+
+    it("F1 a worker that crashes under its job is replaced once, and one that is started for others is no restart", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { pool, seen } = yield* given({ min: 1, max: 2 })
+          yield* pool.use(
+            Effect.fnUntraced(function* ({ Square }) {
+              yield* Square({ n: 1 })
+              yield* crash(doors(seen)[0]!)
+              yield* until(Effect.sync(() => seen.of("Crashed").length === 1))
+              yield* elapse("1 second")
+              yield* until(Effect.map(pool.stats, ({ restarts }) => restarts === 1))
+            })
+          )
+          const names = yield* pool.use(({ Who }) =>
+            Effect.all([Who(), pool.use(({ Who }) => Who())])
+          )
+          expect(new Set(names).size).toBe(2)
+          expect(yield* pool.stats).toMatchObject({ workers: 2, restarts: 1 })
         })
       ))
 
@@ -520,6 +543,30 @@ export default ({ crash, elapse, isGone, it, main, name, needing }: World): void
             yield* Fiber.interrupt(busy)
           })
         )
+    )
+
+    needing("time").it("F20 a schedule of pauses that comes to its end keeps the last one", () =>
+      Nursery.run(
+        Effect.gen(function* () {
+          const { lines, pool } = yield* given(
+            {
+              size: 1,
+              backoff: Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 2 }))
+            },
+            "start"
+          )
+          const wanting = yield* Effect.forkChild(
+            Effect.forever(Effect.andThen(Effect.exit(pool.client.Who()), Effect.yieldNow))
+          )
+          for (const [at, pause] of [100, 200, 200, 200].entries()) {
+            yield* elapse(pause - 1)
+            expect(yield* lines).toHaveLength(at + 1)
+            yield* elapse("1 millis")
+            expect(yield* lines).toHaveLength(at + 2)
+          }
+          yield* Fiber.interrupt(wanting)
+        })
+      )
     )
 
     needing("time").it("F20 starts that fail together are one failure", () =>

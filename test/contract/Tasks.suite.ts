@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import type * as Actor from "furrow/Actor"
 import * as Dialog from "furrow/Dialog"
@@ -404,6 +405,72 @@ export default (world: World): void => {
         })
       ))
 
+    it("what fails is told, whenever whoever has started it was interrupted", () =>
+      Effect.gen(function* () {
+        const own = new Own()
+        let ended = false
+        for (let steps = 0; !ended; steps++) {
+          let ran = false
+          const exit = yield* Effect.exit(
+            Tasks.run(
+              Effect.fnUntraced(function* (tasks: Tasks.Tasks<number, Own>) {
+                const failing = Effect.suspend(() => {
+                  ran = true
+                  return Effect.fail(own)
+                })
+                const starting = yield* tasks.start(failing).pipe(
+                  // It rests often, and can be interrupted there.
+                  Effect.provideService(Scheduler.MaxOpsBeforeYield, 3),
+                  Effect.forkChild({ startImmediately: true })
+                )
+                for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+                ended = starting.pollUnsafe() !== undefined
+                yield* Fiber.interrupt(starting)
+              }),
+              { onFailure: "collect" }
+            )
+          )
+          expect(Exit.isFailure(exit) ? reasonsOf(exit) : []).toEqual(ran ? [own] : [])
+        }
+      }))
+
+    it("a body that interrupts itself says so, and what its tasks fail with meanwhile is kept beside it", () =>
+      Effect.gen(function* () {
+        const defect = new Error("on release")
+        const exit = yield* Effect.exit(
+          Tasks.run(
+            Effect.fnUntraced(function* (tasks: Tasks.Tasks) {
+              const runs = yield* Deferred.make<void>()
+              yield* tasks.start(
+                Deferred.succeed(runs, undefined).pipe(
+                  Effect.andThen(Effect.never),
+                  Effect.onInterrupt(() => Effect.die(defect))
+                )
+              )
+              yield* Deferred.await(runs)
+              return yield* Effect.interrupt
+            })
+          )
+        )
+        expect(reasonsOf(exit)).toEqual(["interrupt", defect])
+      }))
+
+    it("a body that its caller lets nobody interrupt is waited for, also when a task has failed", () =>
+      Effect.gen(function* () {
+        const own = new Own()
+        let ended = false
+        const exit = yield* Tasks.run(
+          Effect.fnUntraced(function* (tasks: Tasks.Tasks<number, Own>) {
+            const failing = yield* tasks.start(Effect.fail(own))
+            yield* failing.exit
+            yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow)
+            ended = true
+          })
+        ).pipe(Effect.uninterruptible, Effect.exit)
+        expect(only(exit)).toBe(own)
+        expect(ended).toBe(true)
+      }))
+
     it("an actor that dies under its tasks is one failure of its nursery", () =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(
@@ -487,6 +554,18 @@ export default (world: World): void => {
         })
       ))
 
+    it("what a body fails and dies of ends its stream as it was, the error with its type", () =>
+      Effect.gen(function* () {
+        const cause = Cause.fromReasons([
+          Cause.makeFailReason(new Own()),
+          Cause.makeDieReason(new Error("defect"))
+        ])
+        const exit = yield* Effect.exit(
+          Stream.runDrain(Tasks.stream(() => Effect.failCause(cause)))
+        )
+        expect(exit).toEqual(Exit.failCause(cause))
+      }))
+
     it("leaving its stream early cancels what is left and joins it", () =>
       play((player, observer) =>
         Effect.gen(function* () {
@@ -541,6 +620,30 @@ export default (world: World): void => {
           assert(exit.cause.reasons.every(Cause.isDieReason))
         })
       ))
+
+    it("what a task has died of, and nobody has read when its stream is left, is a defect of whoever leaves", () =>
+      Effect.gen(function* () {
+        const unread = new Error("unread")
+        const told = new Error("told by the body, too")
+        const stream = Tasks.stream(
+          Effect.fnUntraced(function* (tasks: Tasks.Tasks<number, Own>) {
+            yield* tasks.start(Effect.succeed(1), { name: "read" })
+            yield* tasks.start(Effect.die(unread))
+            yield* tasks.start(Effect.fail(new Own()))
+            const last = yield* tasks.start(Effect.die(told))
+            return yield* last.result
+          })
+        )
+        const exit = yield* Effect.exit(
+          Stream.runForEach(Stream.take(stream, 1), ({ name }) => {
+            expect(name).toBe("read")
+            // By then all have ended.
+            return Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow)
+          })
+        )
+        expect(reasonsOf(exit)).toEqual([unread, told])
+        assert(Exit.isFailure(exit) && exit.cause.reasons.every(Cause.isDieReason))
+      }))
 
     it("a block in a task of the nursery takes tasks as long as the nursery lasts, and ends with it", () =>
       play((player, observer) =>

@@ -14,6 +14,7 @@ import * as PrimaryKey from "effect/PrimaryKey"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
 import type { AnyDefinition, Client, Definition, Portal } from "./Actor.ts"
+import type { Launched } from "./launch.ts"
 import { bringUp } from "./Nursery.ts"
 import type { Nursery, Served } from "./Nursery.ts"
 import { shown } from "./protocol/Identity.ts"
@@ -83,8 +84,8 @@ export interface Cluster<Name extends string, Ops extends Rpc.Any> {
   /** The door to each member, by its name. */
   readonly portals: { readonly [Member in Name]: Portal<Ops> }
   /**
-   * A client whose operations each go to one of the members, as `balance` has it. A member that was stopped is left
-   * out, the last one apart: what goes to that fails as with its own portal.
+   * A client whose operations each go to one of the members, as `balance` has it. A member is left out as soon as it is
+   * asked to end, the last one apart: what goes to that fails as with its own portal.
    */
   readonly client: Client<Ops>
   /**
@@ -159,13 +160,8 @@ const opened = <
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           const args: unknown = isOfMember(given) ? given(name, index) : given
-          const { portal } = yield* bringUp(
-            actor,
-            { ...life, name, arguments: args },
-            "daemon",
-            restore
-          )
-          const member = new Member(name, portal as Portal<Ops>)
+          const options = { ...life, name, arguments: args }
+          const member = new Member<Ops>(name, yield* bringUp(actor, options, "daemon", restore))
           up.push(member)
           return member
         })
@@ -175,7 +171,7 @@ const opened = <
     return {
       names,
       portals,
-      client: yield* balanced(actor, members, balance),
+      client: balanced(actor, members, balance),
       forEach: (use, options) =>
         Effect.map(
           forEach(names, (name, index) => use(portals[name], name, index), options),
@@ -279,12 +275,14 @@ const named = <Name extends string>(
 class Member<Ops extends Rpc.Any> implements PrimaryKey.PrimaryKey {
   readonly name: string
   readonly portal: Portal<Ops>
+  readonly isEnding: () => boolean
   /** How many operations of the cluster's client it has in hand. */
   busy = 0
 
-  constructor(name: string, portal: Portal<Ops>) {
+  constructor(name: string, { isEnding, portal }: Launched) {
     this.name = name
-    this.portal = portal
+    this.portal = portal as Portal<Ops>
+    this.isEnding = isEnding
   }
 
   [PrimaryKey.symbol](): string {
@@ -309,44 +307,37 @@ const balanced = <Name extends string, Ops extends Rpc.Any, Args extends Schema.
   actor: Definition<Name, Ops, Args>,
   all: ReadonlyArray<Member<Ops>>,
   balance: Balance<Ops>
-): Effect.Effect<Client<Ops>> =>
-  Effect.gen(function* () {
-    const members = [...all]
-    const ring = HashRing.addMany(HashRing.make<Member<Ops>>(), all)
-    const leave = (member: Member<Ops>) => {
-      if (members.length === 1) return
-      members.splice(members.indexOf(member), 1)
-      HashRing.remove(ring, member)
-    }
-    for (const member of all) {
-      // Ends with the member, and therefore with its nursery.
-      yield* Effect.forkDetach(
-        Effect.map(member.portal.exit, () => leave(member)),
-        { startImmediately: true }
-      )
-    }
+): Client<Ops> => {
+  const members = [...all]
+  const ring = HashRing.addMany(HashRing.make<Member<Ops>>(), all)
+  const leave = (member: Member<Ops>) => {
+    if (members.length === 1) return
+    members.splice(members.indexOf(member), 1)
+    HashRing.remove(ring, member)
+  }
 
-    let turn = 0
-    const inTurn = (some: ReadonlyArray<Member<Ops>>) => some[turn++ % some.length]!
-    const choose = ({ operation, payload }: Running): Member<Ops> => {
-      if (balance === "round-robin") return inTurn(members)
-      if (balance === "least-busy") {
-        const least = Math.min(...members.map(({ busy }) => busy))
-        return inTurn(members.filter(({ busy }) => busy === least))
-      }
-      // An operation of this actor, with the payload that its own method was given.
-      return HashRing.get(ring, spread(balance.by(...([operation, payload] as Routed<Ops>))))!
+  let turn = 0
+  const inTurn = (some: ReadonlyArray<Member<Ops>>) => some[turn++ % some.length]!
+  const choose = ({ operation, payload }: Running): Member<Ops> => {
+    for (const member of members.filter(({ isEnding }) => isEnding())) leave(member)
+    if (balance === "round-robin") return inTurn(members)
+    if (balance === "least-busy") {
+      const least = Math.min(...members.map(({ busy }) => busy))
+      return inTurn(members.filter(({ busy }) => busy === least))
     }
-    return via(actor, (running, hold) =>
-      Effect.sync(() => {
-        const member = choose(running)
-        member.busy++
-        hold(
-          Effect.sync(() => {
-            member.busy--
-          })
-        )
-        return member.portal.client
-      })
-    )
-  })
+    // An operation of this actor, with the payload that its own method was given.
+    return HashRing.get(ring, spread(balance.by(...([operation, payload] as Routed<Ops>))))!
+  }
+  return via(actor, (running, hold) =>
+    Effect.sync(() => {
+      const member = choose(running)
+      member.busy++
+      hold(
+        Effect.sync(() => {
+          member.busy--
+        })
+      )
+      return member.portal.client
+    })
+  )
+}

@@ -6,6 +6,7 @@
  * failure ends all of them, or none, and that every failure is told, with its type. When the block has returned, so have
  * the callees of all of its tasks, because leaving a call is a join. Actors are the nursery's, and live on.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -78,6 +79,12 @@ const failuresOf = <E>(exit: Exit.Exit<unknown, E>): ReadonlyArray<Cause.Reason<
 const defectsOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<Cause.Die> =>
   reasonsOf(exit).filter(Cause.isDieReason)
 
+/** Whether a reason tells of something that none of these does. */
+const isNew =
+  (told: ReadonlyArray<Cause.Reason<unknown>>) =>
+  (reason: Cause.Reason<unknown>): boolean =>
+    !told.some((other) => sameEvent(other, reason))
+
 /** Lets so many effects run at once. */
 const turns = (
   concurrency: number | "unbounded"
@@ -147,7 +154,7 @@ const block = <A, E, B, E2, R, F>(
         ...reasonsOf(waited),
         ...own,
         // What the body fails with because it has waited for the task is told already.
-        ...failures.filter((failure) => !own.some((told) => sameEvent(told, failure)))
+        ...failures.filter(isNew(own))
       ]
       return reasons.length === 0
         ? yield* result
@@ -200,7 +207,8 @@ export const run = <B, E2, R, A = unknown, E = never>(
 /**
  * The same block, as a stream of how each of its tasks has ended, as they end. A failure is one of these, and ends
  * nothing else; the stream ends when the body and all tasks have ended, and fails with what the body has failed with.
- * Leaving it early cancels what is left of the block and joins it: of what that comes to, only defects are still told.
+ * Leaving it early cancels what is left of the block and joins it: of what that comes to, and of what was not read, only
+ * defects are still told.
  *
  * **Example** (Answers as they come)
  *
@@ -239,8 +247,13 @@ export const stream = <E2, R, A = unknown, E = never>(
           Effect.gen(function* () {
             if (told) return
             left = true
+            const unread = yield* Queue.clear(queue)
             yield* Fiber.interrupt(fiber)
-            const defects = defectsOf(yield* Fiber.await(fiber))
+            const own = defectsOf(yield* Fiber.await(fiber))
+            const defects = [
+              ...unread.flatMap(({ exit }) => defectsOf(exit)).filter(isNew(own)),
+              ...own
+            ]
             if (defects.length > 0)
               return yield* Effect.failCause(Cause.fromReasons<never>(defects))
           })
@@ -250,6 +263,8 @@ export const stream = <E2, R, A = unknown, E = never>(
         told = true
         return yield* exit
       })
-      return Stream.concat(Stream.fromQueue(queue), Stream.fromEffectDrain(end))
+      // One by one: what stands in the queue has not been read.
+      const each = Stream.fromPull(Effect.succeed(Effect.map(Queue.take(queue), Arr.of)))
+      return Stream.concat(each, Stream.fromEffectDrain(end))
     })
   )

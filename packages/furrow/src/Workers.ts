@@ -223,7 +223,7 @@ export const make = (
           }
         }
         yield* Pool.invalidate(pool, worker)
-      }).pipe(Effect.uninterruptible)
+      })
 
     const pool: Pool.Pool<Worker, SpawnError> = yield* min === max
       ? Pool.make({ acquire, size: max, concurrency })
