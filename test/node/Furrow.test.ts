@@ -288,6 +288,16 @@ describe("a tree without Effect", () => {
     })
   }
 
+  it("a call that nobody looks at, and whose actor was stopped, is no error of the process", async () => {
+    await using tree = await Furrow.open()
+    const worker = await tree.spawn(Worker, { ...main, arguments: {} })
+    void worker.client.Hang()
+    await worker.stop()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(uncaught).toEqual([])
+    expect(tree.signal.aborted).toBe(false)
+  })
+
   it("a call that nobody looks at, and whose actor has crashed, is no error of the process: the tree tells", async () => {
     const tree = await Furrow.open()
     const worker = await tree.spawn(Worker, { ...main, arguments: {} })

@@ -143,6 +143,9 @@ const tellsOfCrash = (error: unknown): boolean =>
   error.reason._tag === "Disconnected" &&
   error.reason.crash !== undefined
 
+const isCancelled = (error: unknown): boolean =>
+  error instanceof PortalError && error.reason._tag === "Cancelled"
+
 const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): Tree<R> => {
   const run = PromiseClient.runIn(context)
   const clientOf = <Ops extends Rpc.Any>(
@@ -162,14 +165,16 @@ const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): T
         Needs<R>
       >
       const opening = run(spawning).then((portal) => {
-        const stop = () => run(portal.stop)
+        let isStopped = false
+        const stop = () => {
+          isStopped = true
+          return run(portal.stop)
+        }
+        // Whoever stops an actor knows it. The crash of one ends the tree, but what was called on it hears of it first.
+        const isTold = (error: unknown) =>
+          isEnding() || tellsOfCrash(error) || (isStopped && isCancelled(error))
         return {
-          // The crash of a daemon ends the tree, but what was called on it hears of it first.
-          client: clientOf(
-            actor,
-            portal.client,
-            (error) => isEnding() || tellsOfCrash(error)
-          ) as never,
+          client: clientOf(actor, portal.client, isTold) as never,
           actor: portal.actor,
           pid: portal.pid,
           stop,
