@@ -579,20 +579,76 @@ describe("who was left behind", () => {
     })
   )
 
-  it.effect("S1 S2 stands beside the failure that has ended the block", () =>
+  it.effect("S1 S2 stands on the failure that has ended the block, and that is told alone", () =>
     Effect.gen(function* () {
+      let wasInterrupted = false
       const block = yield* Nursery.run(
         Effect.andThen(
           Nursery.fork(Effect.andThen(Effect.sleep("1 second"), Effect.fail("forked"))),
           Guest.run("deaf", deaf)
         )
+      ).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => void (wasInterrupted = true))),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("3 seconds")
+      const exit = block.pollUnsafe()
+      assert(exit !== undefined)
+      expect(only(exit)).toBeInstanceOf(ForkFailed)
+      expect(left(exit)).toEqual(["deaf"])
+      expect(wasInterrupted).toBe(false)
+    })
+  )
+
+  it.effect("S1 S2 stands on the failure of a guest whose body had one, too", () =>
+    Effect.gen(function* () {
+      const own = new Own()
+      const failing = Deferred.makeUnsafe<void>()
+      const outer = Guest.use(
+        "outer",
+        async (host: Guest.Host) => {
+          host.started()
+          await Effect.runPromise(Deferred.await(failing))
+          throw own
+        },
+        () =>
+          Guest.run("inner", () => {
+            Deferred.doneUnsafe(failing, Exit.void)
+            return deaf()
+          })
+      )
+      const block = yield* Effect.forkChild(Nursery.run(outer), { startImmediately: true })
+      yield* Deferred.await(failing)
+      yield* turns
+      yield* TestClock.adjust("3 seconds")
+      const exit = block.pollUnsafe()
+      assert(exit !== undefined)
+      expect(only(exit)).toBe(own)
+      expect(left(exit)).toEqual(["inner"])
+    })
+  )
+
+  it.effect("S1 S2 stands in what a fork failed with that was ended with its block", () =>
+    Effect.gen(function* () {
+      const [own, late] = [new Own(), new TypeError("late")]
+      const block = yield* Nursery.run(
+        Effect.andThen(
+          Nursery.fork(Guest.run("deaf", deaf).pipe(Effect.ensuring(Effect.die(late)))),
+          Effect.andThen(Effect.sleep("1 second"), Effect.fail(own))
+        )
       ).pipe(Effect.forkChild({ startImmediately: true }))
       yield* TestClock.adjust("1 second")
       yield* TestClock.adjust("3 seconds")
       const exit = block.pollUnsafe()
-      assert(exit !== undefined && Exit.isFailure(exit))
-      expect(Cause.squash(exit.cause)).toBeInstanceOf(ForkFailed)
-      expect(left(exit)).toEqual(["deaf"])
+      assert(exit !== undefined)
+      const [first, second, ...others] = reasonsOf(exit)
+      expect(others).toEqual([])
+      expect(first).toBe(own)
+      assert(second instanceof ForkFailed)
+      const fork = Exit.failCause(second.cause)
+      expect(only(fork)).toBe(late)
+      expect(left(fork)).toEqual(["deaf"])
     })
   )
 })

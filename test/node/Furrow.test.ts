@@ -257,14 +257,53 @@ describe("a tree without Effect", () => {
     }
   })
 
-  it("a promise that nobody looks at, and that its end has rejected, is no error of the process", async () => {
-    {
-      await using tree = await Furrow.open()
-      const worker = await tree.spawn(Worker, { ...main, arguments: {} })
-      void worker.client.Hang()
-      void tree.call(Worker, ({ Hang }) => Hang(), { ...main, arguments: {} })
-    }
-    // Node looks for such promises when all of their turns are over.
+  const functions = [
+    [
+      "closing",
+      async (body: (tree: Furrow.Tree) => Promise<void>) => {
+        await using tree = await Furrow.open()
+        await body(tree)
+      }
+    ],
+    ["returning from its function", Furrow.run<void>]
+  ] as const
+  for (const [what, within] of functions) {
+    it(`promises that nobody looks at, and that ${what} has rejected, are no errors of the process`, async () => {
+      const rejected: Array<unknown> = []
+      await within(async (tree) => {
+        const worker = await tree.spawn(Worker, { ...main, arguments: {} })
+        const inn = await tree.spawn(Inn, { ...main })
+        const talk = await inn.client.Echo({ how: "well" })
+        void worker.client.Hang()
+        void tree.call(Worker, ({ Hang }) => Hang(), { ...main, arguments: {} })
+        void talk.result()
+        // Nobody reads what comes back, and so there is no room for all of them.
+        for (let n = 0; n < 1000; n++) void talk.send(n)
+        talk.send(1000).catch((error: unknown) => rejected.push(error))
+      })
+      // Node looks for such promises when all of their turns are over.
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(rejected).toMatchObject([{ reason: { _tag: "Cancelled" } }])
+      expect(uncaught).toEqual([])
+    })
+  }
+
+  it("a call that nobody looks at, and whose actor was stopped, is no error of the process", async () => {
+    await using tree = await Furrow.open()
+    const worker = await tree.spawn(Worker, { ...main, arguments: {} })
+    void worker.client.Hang()
+    await worker.stop()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(uncaught).toEqual([])
+    expect(tree.signal.aborted).toBe(false)
+  })
+
+  it("a call that nobody looks at, and whose actor has crashed, is no error of the process: the tree tells", async () => {
+    const tree = await Furrow.open()
+    const worker = await tree.spawn(Worker, { ...main, arguments: {} })
+    void worker.client.Hang()
+    process.kill(worker.pid!, "SIGKILL")
+    expect(await rejection(tree.crashed)).toBeInstanceOf(ActorCrashed)
     await new Promise((resolve) => setImmediate(resolve))
     expect(uncaught).toEqual([])
   })
@@ -371,6 +410,26 @@ describe("a tree for the length of a function", () => {
     expect(await rejection(Furrow.run(async () => Promise.reject(own)))).toBe(own)
     const aborted = new DOMException("enough", "AbortError")
     expect(await rejection(Furrow.run(async () => Promise.reject(aborted)))).toBe(aborted)
+  })
+
+  it("aborts its signal when the function has ended, in whichever way", async () => {
+    const signals: Array<AbortSignal> = []
+    const own = new Error("the body's own")
+    const begin = (tree: Furrow.Tree): void => {
+      expect(tree.signal.aborted).toBe(false)
+      signals.push(tree.signal)
+    }
+    await Furrow.run(async (tree) => begin(tree))
+    await rejection(
+      Furrow.run(async (tree) => {
+        begin(tree)
+        throw own
+      })
+    )
+    expect(signals.map(({ aborted, reason }) => [aborted, reason.name])).toEqual([
+      [true, "AbortError"],
+      [true, "AbortError"]
+    ])
   })
 
   it("S2 is told of a crash by its signal, and what is thrown is the crash alone", async () => {

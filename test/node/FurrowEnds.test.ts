@@ -121,6 +121,16 @@ it.live(
     })
 )
 
+it.live("S2 one that has lost a one-shot, and does not look at it, fails: nobody else tells", () =>
+  Effect.gen(function* () {
+    const { pid, program } = yield* plain("loses a one-shot")
+    const { code, stderr } = yield* program.ended
+    expect(code).toBe(1)
+    expect(stderr).toContain('the process of "root/Worker" exited with code 3')
+    yield* untilDead(pid)
+  })
+)
+
 it.live("one that is started for an actor does not start itself for ever", () =>
   Effect.gen(function* () {
     const program = yield* start("plain.ts", ["itself"])

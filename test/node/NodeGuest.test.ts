@@ -9,6 +9,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Nursery from "furrow/Nursery"
@@ -44,6 +45,24 @@ describe("a script in a thread", () => {
         )
         expect(doubled).toEqual([2, 4, 6])
         expect(nobody()).toBe(true)
+      })
+    )
+  )
+
+  it.live("is posted what its schema makes of an item, also if that is nothing", () =>
+    Nursery.run(
+      Effect.gen(function* () {
+        const posted = yield* NodeGuest.worker(
+          "echoes",
+          script,
+          (guest) =>
+            Effect.andThen(
+              Effect.forEach([Option.none(), Option.some(1)], guest.send, { discard: true }),
+              Stream.runCollect(Stream.take(guest.messages, 2))
+            ),
+          { ...thread("echoes"), fromHost: Schema.OptionFromNullOr(Schema.Int) }
+        )
+        expect(posted).toEqual([null, 1])
       })
     )
   )

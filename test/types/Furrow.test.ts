@@ -1,10 +1,11 @@
 /** What a program without Effect has of an actor: promises, async iterables, and the services it has to give. */
 import * as Furrow from "@furrow/node/Furrow"
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import type * as Actor from "furrow/Actor"
 import { describe, expectTypeOf, it } from "vitest"
-import { Auth, Counter, Plain } from "./fixtures.ts"
+import { type Accounts, Auth, Counter, Get, Plain } from "./fixtures.ts"
 
 declare const tree: Furrow.Tree
 
@@ -33,6 +34,17 @@ describe("a client without Effect", () => {
     void client.Get(undefined, { single: signal })
     // @ts-expect-error -- no such operation
     void client.Decrement({ by: 1 })
+  })
+
+  it("is no client of Effect, and each kind of operation is used as what it is", async () => {
+    const { client } = await tree.spawn(Counter, { arguments: { from: 1 } })
+    // @ts-expect-error -- a promise
+    void Effect.runPromise(client.Get())
+    // @ts-expect-error -- a stream is iterated
+    void client.Ticks({ every: 1 }).then(() => {})
+    expectTypeOf(client.Get()).not.toExtend<AsyncIterable<unknown>>()
+    // @ts-expect-error -- a dialog is opened first
+    void client.Chat({ room: "lobby" }).send("hello")
   })
 
   it("sends what the callee takes, and nothing else", async () => {
@@ -65,6 +77,15 @@ describe("spawning without Effect", () => {
     ).toEqualTypeOf<Promise<number>>()
   })
 
+  it("takes definitions, and one operation at a time of those that it knows", () => {
+    // @ts-expect-error -- an operation is no actor
+    void tree.spawn(Get)
+    // @ts-expect-error -- no such operation
+    void tree.call(Plain, (client) => client.Increment({ by: 1 }))
+    // @ts-expect-error -- no promise
+    void tree.call(Plain, () => 1)
+  })
+
   it("with what is served, or with middleware, needs a tree that was given the service", async () => {
     class Guarded extends Plain.middleware(Auth) {}
     // @ts-expect-error -- nobody serves it
@@ -79,6 +100,22 @@ describe("spawning without Effect", () => {
       services: {} as Layer.Layer<RpcMiddleware.ForClient<Auth>>
     })
     void guarded.spawn(Guarded)
+  })
+
+  it("is opened with services that can be built, and with options that are its own", () => {
+    // Nobody gives what the Layer needs.
+    expectTypeOf<{
+      services: Layer.Layer<never, never, Accounts>
+    }>().not.toExtend<Furrow.Options>()
+    expectTypeOf<{ services: Layer.Layer<never> }>().toExtend<Furrow.Options>()
+    // @ts-expect-error -- its body is the program's own
+    void Furrow.open({ onBodyEnd: "wait" })
+    // @ts-expect-error -- a slip
+    void Furrow.open({ signal: true })
+    // @ts-expect-error -- whoever closes it waits as long as that takes
+    void Furrow.open({ patience: "1 second" })
+    // @ts-expect-error -- no promise
+    void Furrow.run(() => 1)
   })
 
   it("outlives no function that it was opened for", () => {

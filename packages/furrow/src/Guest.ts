@@ -14,7 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Self } from "./Actor.ts"
 import { asDefects, failUnlessEmpty, sameEvent } from "./Dialog.ts"
-import { isBareInterrupt, reasonsOf } from "./Exits.ts"
+import { reasonsOf, withNotesOf } from "./Exits.ts"
 import type { Code, Guest, GuestCancelled, GuestOptions, Host } from "./GuestEnds.ts"
 import { Stay } from "./GuestStay.ts"
 
@@ -89,8 +89,8 @@ export const use = <Started, FromHost, FromGuest, A, B, E2, R2, E = never>(
     Effect.gen(function* () {
       const stay = yield* Stay.begin(name, code, options ?? {})
       const opened = yield* Effect.exit(restore(stay.opened))
-      const ended: Exit.Exit<B, E | E2 | GuestCancelled> = Exit.isFailure(opened)
-        ? Exit.failCause(opened.cause)
+      const { ended, untold }: Linked<B, E | E2 | GuestCancelled> = Exit.isFailure(opened)
+        ? { ended: Exit.failCause(opened.cause), untold: [] }
         : yield* linked(
             stay,
             Effect.suspend(() => body(opened.value)),
@@ -100,18 +100,23 @@ export const use = <Started, FromHost, FromGuest, A, B, E2, R2, E = never>(
       if (Exit.isSuccess(ended) && cause.reasons.length === 0) return ended.value
       const own = reasonsOf(ended)
       const more = cause.reasons.filter((reason) => !own.some((told) => sameEvent(told, reason)))
-      return yield* Effect.failCause(
-        Cause.fromReasons([...own, ...more].map((reason) => reason.annotate(note)))
-      )
+      const told = withNotesOf(untold, [...own, ...more])
+      return yield* Effect.failCause(Cause.fromReasons(told.map((reason) => reason.annotate(note))))
     })
   )
+
+/** How a body has ended, without its interruption by us. */
+interface Linked<A, E> {
+  readonly ended: Exit.Exit<A, E>
+  readonly untold: ReadonlyArray<Cause.Reason<E>>
+}
 
 /** Runs a body until it ends, or its guest fails; the interruption by that is no reason of its own. */
 const linked = <A, E, R>(
   guest: { readonly failed: Effect.Effect<void>; readonly hasFailed: boolean },
   body: Effect.Effect<A, E, R>,
   restore: <B, F, Q>(effect: Effect.Effect<B, F, Q>) => Effect.Effect<B, F, Q>
-): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+): Effect.Effect<Linked<A, E>, never, R> =>
   Effect.gen(function* () {
     const running = yield* Effect.forkChild(restore(body), { uninterruptible: "inherit" })
     const watching = yield* Effect.forkChild(Effect.andThen(guest.failed, Fiber.interrupt(running)))
@@ -121,11 +126,12 @@ const linked = <A, E, R>(
     const ended = yield* Fiber.await(running)
     yield* Fiber.interrupt(watching)
     const isOurs = guest.hasFailed || Exit.isFailure(waited)
-    const own = reasonsOf(ended).filter((reason) => !(isOurs && isBareInterrupt(reason)))
-    const reasons = [...reasonsOf(waited), ...own]
+    const all = reasonsOf(ended)
+    const untold = all.filter((reason) => isOurs && Cause.isInterruptReason(reason))
+    const reasons = [...reasonsOf(waited), ...all.filter((reason) => !untold.includes(reason))]
     return Exit.isSuccess(ended) && reasons.length === 0
-      ? ended
-      : Exit.failCause(Cause.fromReasons(reasons))
+      ? { ended, untold }
+      : { ended: Exit.failCause(Cause.fromReasons(reasons)), untold }
   })
 
 /**

@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
 import { ContractBroken, sameEvent } from "./Dialog.ts"
-import { isBareInterrupt, reasonsOf } from "./Exits.ts"
+import { reasonsOf, withNotesOf } from "./Exits.ts"
 import { launch } from "./launch.ts"
 import type { Launched, LaunchOptions } from "./launch.ts"
 import * as Ladder from "./Ladder.ts"
@@ -297,11 +297,11 @@ class Block implements NurseryService {
           if (this.cancelled) fiber.interruptUnsafe()
           const ended = (exit: Exit.Exit<A, E>) => {
             this.forks.delete(fork)
-            const reasons = reasonsOf(exit).filter(
-              (reason) => !(this.closed && isOurDoing(reason, this.life))
-            )
+            const isOurs = (reason: Cause.Reason<E>) => this.closed && isOurDoing(reason, this.life)
+            const reasons = reasonsOf(exit).filter((reason) => !isOurs(reason))
             if (!reasons.every(Cause.isInterruptReason)) {
-              const cause = Cause.fromReasons(reasons)
+              const untold = reasonsOf(exit).filter(isOurs)
+              const cause = Cause.fromReasons(withNotesOf(untold, reasons))
               this.fail(Cause.makeFailReason(new ForkFailed({ cause })))
             }
             this.changed()
@@ -395,7 +395,7 @@ const errorOf = (reason: Cause.Reason<unknown>): unknown =>
 
 /** What a block that is being ended meets because of that, and that says nothing more. */
 const isOurDoing = (reason: Cause.Reason<unknown>, { self }: Life.Life): boolean => {
-  if (Cause.isInterruptReason(reason)) return isBareInterrupt(reason)
+  if (Cause.isInterruptReason(reason)) return true
   const error = errorOf(reason)
   return error instanceof PortalError
     ? error.reason instanceof Cancelled && isSameLife(error.reason.by, self)
@@ -493,14 +493,16 @@ export const runIn = <A, E, R>(
         })
 
       const ended = yield* Fiber.await(running)
-      const own = reasonsOf(ended).filter((reason) => bodyEnded || !isOurDoing(reason, life))
+      const all = reasonsOf(ended)
+      const own = all.filter((reason) => bodyEnded || !isOurDoing(reason, life))
+      const kept = own.filter((reason) => !tellsOfCrash(reason, block.failures))
       reasons.push(
-        ...own.filter((reason) => !tellsOfCrash(reason, block.failures)),
+        ...kept,
         ...block.failures.filter((failure) => !isEcho(failure, block.failures, own))
       )
-      return reasons.length === 0
-        ? yield* ended
-        : yield* Effect.failCause(Cause.fromReasons(reasons))
+      const untold = all.filter((reason) => !kept.includes(reason))
+      const told = withNotesOf(untold, reasons)
+      return told.length === 0 ? yield* ended : yield* Effect.failCause(Cause.fromReasons(told))
     })
   )
 

@@ -256,7 +256,8 @@ export const make = <K, A, E, R>(
  * **Example** (Rooms as a service)
  *
  * ```ts
- * class Rooms extends Context.Service<Rooms, Shared.Shared<string, PortalOf<typeof Room>, TreeError.SpawnError>>()("Rooms") {}
+ * type RoomPortal = Portal.Portal<Actor.OperationsOf<typeof Room>>
+ * class Rooms extends Context.Service<Rooms, Shared.Shared<string, RoomPortal, TreeError.SpawnError>>()("Rooms") {}
  * const RoomsLive = Shared.layer(Rooms, {
  *   open: (name) => Nursery.spawnScoped(Room, { main, name, arguments: { topic: name, banned: [] } })
  * })

@@ -18,6 +18,7 @@ import type * as Schema from "effect/Schema"
 import type { ActorExit, Definition, Portal as EffectPortal, Self } from "furrow/Actor"
 import * as Guest from "furrow/Guest"
 import * as Nursery from "furrow/Nursery"
+import { PortalError } from "furrow/PortalError"
 import type { Identity } from "furrow/protocol"
 import * as PromiseClient from "./internal/PromiseClient.ts"
 import * as Role from "./internal/Role.ts"
@@ -136,13 +137,24 @@ export interface Options<R = never, E = never> extends Omit<Nursery.NurseryOptio
 /** Everything that a tree's own effects may need. */
 type Needs<R> = R | NodeActor.Services | Nursery.Nursery | Self
 
+/** The loss of an actor that is known to have crashed. */
+const tellsOfCrash = (error: unknown): boolean =>
+  error instanceof PortalError &&
+  error.reason._tag === "Disconnected" &&
+  error.reason.crash !== undefined
+
+const isCancelled = (error: unknown): boolean =>
+  error instanceof PortalError && error.reason._tag === "Cancelled"
+
 const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): Tree<R> => {
   const run = PromiseClient.runIn(context)
   const clientOf = <Ops extends Rpc.Any>(
     actor: { readonly group: { readonly requests: ReadonlyMap<string, unknown> } },
-    client: EffectPortal<Ops>["client"]
-  ) => PromiseClient.make(client, actor.group.requests.keys(), run, signal)
-  const ofTree = <A>(promise: Promise<A>) => PromiseClient.ofTree(signal, promise)
+    client: EffectPortal<Ops>["client"],
+    isTold: (error: unknown) => boolean
+  ) => PromiseClient.make(client, actor.group.requests.keys(), run, isTold)
+  /** Why the tree ends, whoever closes it is told. */
+  const isEnding = () => signal.aborted
   return {
     signal,
     spawn: (actor, ...options) => {
@@ -153,9 +165,16 @@ const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): T
         Needs<R>
       >
       const opening = run(spawning).then((portal) => {
-        const stop = () => run(portal.stop)
+        let isStopped = false
+        const stop = () => {
+          isStopped = true
+          return run(portal.stop)
+        }
+        // Whoever stops an actor knows it. The crash of one ends the tree, but what was called on it hears of it first.
+        const isTold = (error: unknown) =>
+          isEnding() || tellsOfCrash(error) || (isStopped && isCancelled(error))
         return {
-          client: clientOf(actor, portal.client) as never,
+          client: clientOf(actor, portal.client, isTold) as never,
           actor: portal.actor,
           pid: portal.pid,
           stop,
@@ -165,21 +184,21 @@ const makeTree = <R>(context: Context.Context<Needs<R>>, signal: AbortSignal): T
           [Symbol.asyncDispose]: stop
         }
       })
-      return ofTree(opening)
+      return PromiseClient.quiet(opening, isEnding)
     },
     call: (actor, use, ...options) => {
       const calling = Nursery.call(
         actor,
-        (client) => Effect.promise(async () => use(clientOf(actor, client))),
+        (client) => Effect.promise(async () => use(clientOf(actor, client, isEnding))),
         ...options
       ) as Effect.Effect<Awaited<ReturnType<typeof use>>, unknown, Needs<R>>
       // What nobody waits for does not hold up the tree that is closed.
-      return ofTree(run(calling, signal.aborted ? undefined : signal))
+      return PromiseClient.quiet(run(calling, signal.aborted ? undefined : signal), isEnding)
     }
   }
 }
 
-/** A tree is ending because something in it has failed. What that was is known when it has ended. */
+/** Why, if something in the tree has failed, is known only when it has ended. */
 const ending = (): Error =>
   Object.assign(new Error("The tree is ending: it was closed, or something in it has failed."), {
     name: "AbortError"
@@ -313,7 +332,8 @@ class Untold {
 /**
  * Opens a tree for the length of an async function, and gives what that returns. It is {@link open} with the rules of a
  * block: a crash aborts `tree.signal` and waits for the body to have ended, for 3 seconds by default (`patience`); the
- * crash is then what is thrown, and a body that fails because of it adds nothing.
+ * crash is then what is thrown, and a body that fails because of it adds nothing. The end of the body aborts the signal,
+ * too: what it has begun and not waited for ends then.
  *
  * **Example** (A tree for the length of a function)
  *
@@ -333,12 +353,22 @@ export const run = async <A, R = never, E = never>(
 ): Promise<A> => {
   await refuseRole()
   const { patience, ...others } = options
+  const controller = new AbortController()
+  const { signal } = controller
   const exit = await start(
     Effect.flatMap(Effect.context<Needs<R>>(), (context) =>
-      Guest.run("body", (signal) => body(makeTree(context, signal)), { patience })
+      Guest.run(
+        "body",
+        (cancelled) => {
+          cancelled.addEventListener("abort", () => controller.abort(cancelled.reason))
+          return body(makeTree(context, signal))
+        },
+        { patience }
+      )
     ).pipe(
       // What the body throws is thrown, whatever it is called.
-      Effect.catchTag("GuestCancelled", ({ cause }) => Effect.die(cause))
+      Effect.catchTag("GuestCancelled", ({ cause }) => Effect.die(cause)),
+      Effect.onExit(() => Effect.sync(() => controller.abort(ending())))
     ),
     others
   )

@@ -158,8 +158,9 @@ const attached = <FromHost, FromGuest>(
         send(item.value).then(taken, taken)
       })
       const feed = async () => {
-        const encode = fromHost === undefined ? undefined : Schema.encodeSync(fromHost)
-        for await (const item of messages) thread.postMessage(encode?.(item) ?? item)
+        const encode =
+          fromHost === undefined ? (item: FromHost): unknown => item : Schema.encodeSync(fromHost)
+        for await (const item of messages) thread.postMessage(encode(item))
       }
       feed().catch((error: unknown) => {
         if (!signal.aborted) fail(error)

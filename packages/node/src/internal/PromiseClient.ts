@@ -124,14 +124,11 @@ export const runIn =
     throw thrown(exit.cause, signal)
   }
 
-/**
- * The same promise; but once its tree is ending, a rejection that nobody looks at is no error of the process: why the
- * tree ends, whoever closes it is told.
- */
-export const ofTree = <A>(tree: AbortSignal, promise: Promise<A>): Promise<A> => {
+/** The same promise; what it rejects with that is told elsewhere is no error of the process if nobody looks at it. */
+export const quiet = <A>(promise: Promise<A>, isTold: (error: unknown) => boolean): Promise<A> => {
   const same = new Promise<A>((resolve, reject) => {
     promise.then(resolve, (error: unknown) => {
-      if (tree.aborted) same.catch(() => {})
+      if (isTold(error)) same.catch(() => {})
       reject(error)
     })
   })
@@ -158,12 +155,16 @@ export const iterable = <A, E>(
     )
   )
 
+/** Makes promises quiet in the way of one client. */
+type Quietly = <A>(promise: Promise<A>) => Promise<A>
+
 type AnyOpening = Opening<unknown, unknown, unknown, unknown, unknown>
 type AnyDialog = Dialog<unknown, unknown, unknown, unknown>
 
 const openDialog = async (
   opening: AnyOpening,
   run: Run<never>,
+  quietly: Quietly,
   signal: AbortSignal | undefined
 ): Promise<AnyDialog> => {
   const scope = Scope.makeUnsafe()
@@ -174,7 +175,7 @@ const openDialog = async (
     signal
   )
   let left: Promise<void> | undefined
-  const leave = () => (left ??= run(Scope.close(scope, Exit.void)))
+  const leave = () => (left ??= quietly(run(Scope.close(scope, Exit.void))))
   // Whoever disposes of the dialog is told how that went.
   const onAbort = () => void leave().catch(() => {})
   signal?.addEventListener("abort", onAbort)
@@ -185,11 +186,11 @@ const openDialog = async (
   }
   return {
     started: caller.started,
-    send: (item) => run(caller.send(item), signal),
+    send: (item) => quietly(run(caller.send(item), signal)),
     messages: iterable(caller.messages, signal),
-    end: () => run(caller.end),
-    cancel: () => run(caller.cancel),
-    result: () => run(caller.result, signal),
+    end: () => quietly(run(caller.end)),
+    cancel: () => quietly(run(caller.cancel)),
+    result: () => quietly(run(caller.result, signal)),
     [Symbol.asyncDispose]: () => {
       signal?.removeEventListener("abort", onAbort)
       return leave()
@@ -203,19 +204,22 @@ type AnyMethod = (
   options: EffectCallOptions
 ) => AnyOpening | Stream.Stream<unknown, unknown> | Effect.Effect<unknown, unknown>
 
-/** The same client, for a program without Effect, in a tree with this signal. */
+/** The same client, for a program without Effect; what `isTold` of its failures may go unseen (see {@link quiet}). */
 export const make = <Ops extends Rpc.Any>(
   client: EffectClient<Ops>,
   operations: Iterable<string>,
   run: Run<never>,
-  tree: AbortSignal
+  isTold: (error: unknown) => boolean
 ): Client<Ops> => {
   const methods = client as unknown as Readonly<Record<string, AnyMethod>>
+  const quietly: Quietly = (promise) => quiet(promise, isTold)
   const promised = Array.from(operations, (tag) => {
     const method = (payload: unknown, { headers, signal }: CallOptions = {}) => {
       const out = methods[tag]!(payload, { headers })
       if (Stream.isStream(out)) return iterable(out, signal)
-      return ofTree(tree, out instanceof Opening ? openDialog(out, run, signal) : run(out, signal))
+      return quietly(
+        out instanceof Opening ? openDialog(out, run, quietly, signal) : run(out, signal)
+      )
     }
     return [tag, method] as const
   })
