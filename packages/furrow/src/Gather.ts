@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { reasonsOf } from "./Exits.ts"
+import { isBareInterrupt, reasonsOf } from "./Exits.ts"
 
 /** What can be opened: any effect, a dialog's `Opening` among them. */
 type Openable = Effect.Effect<unknown, unknown, unknown>
@@ -52,10 +52,10 @@ const gather = <A, E, R>(
       ).pipe(restore, Effect.exit)
       if (Exit.isSuccess(opened)) return opened.value
       const closed = yield* Effect.exit(Scope.close(scope, opened))
-      // An interruption is told only if it came from outside, or from one that had interrupted itself.
+      // A bare interruption is told only if it came from outside, or from one that had interrupted itself.
       const reasons = [
-        ...ended.filter((reason) => !Cause.isInterruptReason(reason)),
-        ...opened.cause.reasons.filter(Cause.isInterruptReason),
+        ...ended.filter((reason) => !isBareInterrupt(reason)),
+        ...opened.cause.reasons.filter(isBareInterrupt),
         ...reasonsOf(closed)
       ]
       return yield* Effect.failCause(Cause.fromReasons(reasons))

@@ -17,6 +17,7 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
+import { Changes } from "./Changes.ts"
 import { ContractBroken, sameEvent } from "./Dialog.ts"
 import { isBareInterrupt, reasonsOf } from "./Exits.ts"
 import { launch } from "./launch.ts"
@@ -91,7 +92,7 @@ class Block implements NurseryService {
   private readonly births = new Set<Birth>()
   /** When the spawns of the last second were, if their rate is bounded. */
   private recent: ReadonlyArray<number> = []
-  private readonly waiting = new Set<() => void>()
+  private readonly changes = new Changes()
   /** Nothing is taken any more. */
   private closed = false
   /** Forks are interrupted, too. */
@@ -116,27 +117,9 @@ class Block implements NurseryService {
     return { path, incarnation }
   }
 
-  /** Waits until a fact about what the block owns holds. */
-  private until(holds: () => boolean): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const check = () => {
-        if (!holds()) return
-        this.waiting.delete(check)
-        resume(Effect.void)
-      }
-      this.waiting.add(check)
-      check()
-      return Effect.sync(() => this.waiting.delete(check))
-    })
-  }
-
-  private changed(): void {
-    for (const check of this.waiting) check()
-  }
-
   /** Waits until every fork, and every one-shot, has ended. */
   get forksEnded(): Effect.Effect<void> {
-    return this.until(
+    return this.changes.until(
       () =>
         this.forks.size === 0 &&
         this.births.size === 0 &&
@@ -146,7 +129,7 @@ class Block implements NurseryService {
 
   /** Waits until nothing is left. */
   get empty(): Effect.Effect<void> {
-    return this.until(() => this.owned.size + this.forks.size + this.births.size === 0)
+    return this.changes.until(() => this.owned.size + this.forks.size + this.births.size === 0)
   }
 
   private fail(reason: Cause.Reason<ActorCrashed | ForkFailed>): void {
@@ -205,7 +188,7 @@ class Block implements NurseryService {
         if (child === undefined) {
           const closed = yield* Effect.exit(Scope.close(scope, born))
           this.births.delete(being)
-          this.changed()
+          this.changes.tell()
           const reasons = [...reasonsOf(born), ...reasonsOf(closed)]
           if (Exit.isFailure(waited)) {
             const real = reasons.filter((reason) => !Cause.isInterruptReason(reason))
@@ -219,7 +202,7 @@ class Block implements NurseryService {
         const owned: Owned = { child, keeping, scope, gone: false }
         this.owned.add(owned)
         this.births.delete(being)
-        this.changed()
+        this.changes.tell()
         yield* Effect.forkDetach(this.keep(owned), { startImmediately: true })
         if (this.closed || Exit.isFailure(waited)) {
           yield* child.stop(this.ref)
@@ -278,7 +261,7 @@ class Block implements NurseryService {
       this.owned.delete(owned)
       if (crash !== undefined && keeping !== "one-shot") this.fail(Cause.makeFailReason(crash))
       for (const reason of reasonsOf(closed)) this.fail(reason)
-      this.changed()
+      this.changes.tell()
     }).pipe(Effect.uninterruptible)
   }
 
@@ -304,7 +287,7 @@ class Block implements NurseryService {
               const cause = Cause.fromReasons(reasons)
               this.fail(Cause.makeFailReason(new ForkFailed({ cause })))
             }
-            this.changed()
+            this.changes.tell()
           }
           // Whoever has joined it hears of it first.
           fiber.addObserver((exit) => asking.currentDispatcher.scheduleTask(() => ended(exit), 0))
@@ -351,10 +334,10 @@ class Block implements NurseryService {
         this.cancelling.add(asker)
         const forks = [...this.forks].filter((fork) => !within.includes(fork))
         for (const { fiber } of forks) fiber?.interruptUnsafe()
-        this.changed()
+        this.changes.tell()
         yield* Effect.andThen(
           this.stopAll([...this.owned], undefined),
-          this.until(
+          this.changes.until(
             () =>
               this.births.size === 0 &&
               [...this.owned].every(({ scope }) => isAsking(scope)) &&
