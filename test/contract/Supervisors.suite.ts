@@ -5,6 +5,7 @@
 import { assert, describe, expect } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -766,9 +767,10 @@ export default (world: World): void => {
     }) =>
       Effect.gen(function* () {
         let steps = 0
+        const mayStep = Deferred.makeUnsafe<void>()
         const thinking = Effect.andThen(
           Effect.sync(() => steps++),
-          Effect.never
+          Deferred.await(mayStep)
         )
         const block = yield* Effect.forkChild(
           Supervisor.run(
@@ -798,6 +800,8 @@ export default (world: World): void => {
                 yield* kill(supervisor.portal("two"))
                 yield* until("a third step", () => steps === 3)
                 yield* supervisor.stop("two")
+                yield* Deferred.succeed(mayStep, undefined)
+                yield* supervisor.restart("one")
               })
           )
         )
@@ -1437,10 +1441,15 @@ export default (world: World): void => {
             .pipe(
               Nursery.run(),
               Effect.provideService(Life.CurrentGrace, over),
-              Effect.provide(Bed.toLayer({ Nap: () => Effect.fail(new Refused({ why: "woken" })) })),
+              Effect.provide(
+                Bed.toLayer({ Nap: () => Effect.fail(new Refused({ why: "woken" })) })
+              ),
               Effect.forkChild
             )
-          yield* until("the block it was added in has ended", () => adding.pollUnsafe() !== undefined)
+          yield* until(
+            "the block it was added in has ended",
+            () => adding.pollUnsafe() !== undefined
+          )
           const late = yield* Fiber.join(adding)
           expect(only(yield* Effect.exit(late.client.SleepBack()))).toBeInstanceOf(Refused)
           yield* Effect.flatMap(late.current, (door) => crash(door))
@@ -1775,7 +1784,9 @@ export default (world: World): void => {
         expect(only(yield* Fiber.await(block))).toBe(bug)
       }))
 
-    test("a bug in one below that is being ended with its group ends those above, too", ({ kept }) =>
+    test("a bug in one below that is being ended with its group ends those above, too", ({
+      kept
+    }) =>
       Effect.gen(function* () {
         const bug = new Error("a bug in the schedule")
         let isThinking = false

@@ -370,11 +370,7 @@ export class Supervision {
   // --- what is done --------------------------------------------------------------------------------------------------
 
   /** Sets a repair going. It takes over from those that concern some of the same children. */
-  private repair(
-    stop: ReadonlyArray<Member>,
-    start: ReadonlyArray<Member>,
-    after?: Crashed
-  ): void {
+  private repair(stop: ReadonlyArray<Member>, start: ReadonlyArray<Member>, after?: Crashed): void {
     if (this.closing) return
     const concerned = new Set([...stop, ...start])
     const before = [...this.repairs].filter((other) =>
@@ -415,7 +411,8 @@ export class Supervision {
   /** Stops, waits if it is to, starts. Whatever interrupts it, what is left to do stands in the repair. */
   private carryOut(repair: Repair, waits: boolean): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      for (const { crash, member } of [...repair.untold]) {
+      for (let next = repair.untold[0]; next !== undefined; next = repair.untold[0]) {
+        const { crash, member } = next
         // A step of the schedule may take its time.
         const wait = waits ? yield* Effect.interruptible(this.backoff(member, crash)) : 0
         if (this.closing) return
@@ -496,14 +493,13 @@ export class Supervision {
   private bringUp(member: Member): Effect.Effect<void, never, Nursery | Spawner> {
     return Effect.gen({ self: this }, function* () {
       const { added, spec } = member
-      const starting = Effect.suspend(
-        (): Effect.Effect<Living, Crash, Nursery | Spawner> =>
-          spec._tag === "Actor"
-            ? SupervisedLife.ofActor(member.name, spec, this.ref)
-            : SupervisedLife.ofSupervisor(
-                new Supervision(this.life, spec.options, this.changes),
-                this.world.fork
-              )
+      const starting = Effect.suspend((): Effect.Effect<Living, Crash, Nursery | Spawner> =>
+        spec._tag === "Actor"
+          ? SupervisedLife.ofActor(member.name, spec, this.ref)
+          : SupervisedLife.ofSupervisor(
+              new Supervision(this.life, spec.options, this.changes),
+              this.world.fork
+            )
       )
       const born = yield* Effect.exit(
         added === undefined ? starting : Effect.provideContext(starting, added)
@@ -672,17 +668,5 @@ interface Surroundings {
 const within = (
   given: Context.Context<Spawner>,
   own: Context.Context<Nursery | Spawner>
-): Context.Context<Nursery | Spawner> => {
-  const keys: ReadonlyArray<{ readonly key: string }> = [
-    Nursery,
-    Within,
-    Life.CurrentGrace,
-    Life.CurrentLife
-  ]
-  const all = new Map(given.mapUnsafe)
-  for (const { key } of keys) {
-    if (own.mapUnsafe.has(key)) all.set(key, own.mapUnsafe.get(key))
-    else all.delete(key)
-  }
-  return Context.makeUnsafe(all)
-}
+): Context.Context<Nursery | Spawner> =>
+  Context.merge(given, Context.pick(Nursery, Within, Life.CurrentGrace, Life.CurrentLife)(own))

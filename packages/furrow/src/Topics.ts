@@ -208,11 +208,10 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
     const { messages, send } = yield* dialog.accept()
 
     // Runs last: by then nobody lets go of anything any more.
-    yield* Effect.addFinalizer((exit) =>
+    yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         const ends = yield* Fiber.awaitAll(Array.from(MutableHashMap.values(leaving)))
-        const told = reasonsOf(exit)
-        const reasons = ends.flatMap(reasonsOf).filter((reason) => !told.includes(reason))
+        const reasons = ends.flatMap(reasonsOf)
         if (reasons.length > 0) return yield* Effect.failCause(Cause.fromReasons(reasons))
       })
     )
