@@ -49,7 +49,7 @@ export const isEcho = (
     fork instanceof ForkFailed &&
     fork.cause.reasons.every(
       (reason) =>
-        Cause.isInterruptReason(reason) ||
+        isBareInterrupt(reason) ||
         tellsOfCrash(reason, failures) ||
         body.some((told) => sameEvent(told, reason))
     )
