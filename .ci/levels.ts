@@ -66,7 +66,9 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
     files: [
       "ActorPool.ts",
       "Admission.ts",
+      "Block.ts",
       "ChildSpec.ts",
+      "Echoes.ts",
       "FanOut.ts",
       "Gather.ts",
       "Guest.ts",

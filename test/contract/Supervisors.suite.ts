@@ -5,6 +5,7 @@
 import { assert, describe, expect } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -14,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import type * as Actor from "furrow/Actor"
 import * as ChildSpec from "furrow/ChildSpec"
 import * as Deadline from "furrow/Deadline"
+import * as Life from "furrow/Life"
 import * as Nursery from "furrow/Nursery"
 import { Cancelled, DeadlineExceeded, Disconnected, PortalError } from "furrow/PortalError"
 import type { Spawner } from "furrow/Spawner"
@@ -26,6 +28,7 @@ import {
   RestartIntensityExceeded,
   SpawnError
 } from "furrow/TreeError"
+import { Bed, Caller, Refused } from "./fixtures/Calls.ts"
 import { Keeper, Kept } from "./fixtures/Kept.ts"
 import type { Lives } from "./fixtures/Kept.ts"
 import * as Observer from "./Observer.ts"
@@ -758,6 +761,72 @@ export default (world: World): void => {
         expect(only(yield* Fiber.await(block))).toBe(bug)
       }))
 
+    test("a step of the backoff that takes its time holds up neither an order nor the end, and no crash goes untold", ({
+      kept,
+      seen
+    }) =>
+      Effect.gen(function* () {
+        let steps = 0
+        const mayStep = Deferred.makeUnsafe<void>()
+        const thinking = Effect.andThen(
+          Effect.sync(() => steps++),
+          Deferred.await(mayStep)
+        )
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              strategy: "rest-for-one",
+              backoff: Schedule.spaced("1 hour").pipe(Schedule.tap(() => thinking)),
+              children: { one: kept(), two: kept() }
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                const { client } = supervisor.portal("two")
+                yield* kill(supervisor.portal("two"))
+                yield* until("a step", () => steps === 1)
+                yield* kill(supervisor.portal("one"))
+                yield* until("a step that begins anew", () => steps === 2)
+                yield* supervisor.restart("one")
+                yield* supervisor.restart("two")
+                expect(yield* client.Which()).toBeGreaterThan(1)
+                expect(
+                  seen.of("Restarting").map(({ actor, wait }) => [actor, wait]),
+                  "both crashes are told, and what is asked for waits for nothing"
+                ).toEqual([
+                  ["root/two", 0],
+                  ["root/one", 0]
+                ])
+                yield* kill(supervisor.portal("two"))
+                yield* until("a third step", () => steps === 3)
+                yield* supervisor.stop("two")
+                yield* Deferred.succeed(mayStep, undefined)
+                yield* supervisor.restart("one")
+              })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        yield* Fiber.join(block)
+        expect(seen.of("Restarting").length, "nobody restarts what was stopped").toBe(2)
+      }))
+
+    test("whoever waits for a child that waits for its restart is told at once that the supervisor ends", ({
+      kept
+    }) =>
+      Supervisor.run(
+        { ...freely, backoff: Schedule.spaced("1 hour"), children: { one: kept() } },
+        (supervisor) =>
+          Effect.gen(function* () {
+            const { client } = supervisor.portal("one", { whenDown: "wait" })
+            yield* kill(supervisor.portal("one"))
+            yield* states(supervisor, ["one waiting"])
+            const patient = yield* Effect.forkChild(client.Which(), { startImmediately: true })
+            yield* supervisor.shutDown
+            yield* until("it is told", () => patient.pollUnsafe() !== undefined)
+            expect(reasonOf(yield* Fiber.await(patient))).toBeInstanceOf(Cancelled)
+          })
+      ))
+
     test("while a child is being ended it is not there for anybody, and who waits gets the next life", ({
       kept
     }) =>
@@ -1345,6 +1414,53 @@ export default (world: World): void => {
         })
       ))
 
+    test("a bug in what one is started with is its adder's, leaves nothing, and ends nobody", ({
+      file,
+      kept
+    }) =>
+      Supervisor.run({ ...freely, children: { one: kept() } }, (supervisor) =>
+        Effect.gen(function* () {
+          const unfit = ChildSpec.make(Kept, { ...main, arguments: { file, lingers: 0.5 } })
+          const exit = yield* Effect.exit(supervisor.start("two", unfit))
+          assert(Exit.isFailure(exit))
+          expect(exit.cause.reasons.map(({ _tag }) => _tag)).toEqual(["Die"])
+          expect(only(exit)).toMatchObject({ _tag: "EncodeError" })
+          expect(yield* stateOf(supervisor)).toEqual(["one up"])
+        })
+      ))
+
+    test("one is served by whoever adds it, in each of its lives, and lives in its supervisor's block and time", ({
+      seen
+    }) =>
+      Supervisor.run({ ...freely, children: {} }, (supervisor) =>
+        Effect.gen(function* () {
+          const over = new Life.Grace()
+          over.shorten(-1)
+          const adding = yield* supervisor
+            .start("late", ChildSpec.make(Caller, { ...main, serve: Bed }))
+            .pipe(
+              Nursery.run(),
+              Effect.provideService(Life.CurrentGrace, over),
+              Effect.provide(
+                Bed.toLayer({ Nap: () => Effect.fail(new Refused({ why: "woken" })) })
+              ),
+              Effect.forkChild
+            )
+          yield* until(
+            "the block it was added in has ended",
+            () => adding.pollUnsafe() !== undefined
+          )
+          const late = yield* Fiber.join(adding)
+          expect(only(yield* Effect.exit(late.client.SleepBack()))).toBeInstanceOf(Refused)
+          yield* Effect.flatMap(late.current, (door) => crash(door))
+          yield* states(supervisor, ["late waiting"])
+          yield* states(supervisor, ["late up"])
+          expect(only(yield* Effect.exit(late.client.SleepBack()))).toBeInstanceOf(Refused)
+          yield* supervisor.stop("late")
+          expect(seen.of("Stage").map(({ stage }) => stage)).toEqual(["asked"])
+        })
+      ))
+
     test("whoever restarts, or stops, one that has not come up yet, is answered, and so is its adder", ({
       come,
       kept
@@ -1666,6 +1782,54 @@ export default (world: World): void => {
         )
         yield* until("it is over", () => block.pollUnsafe() !== undefined)
         expect(only(yield* Fiber.await(block))).toBe(bug)
+      }))
+
+    test("a bug in one below that is being ended with its group ends those above, too", ({
+      kept
+    }) =>
+      Effect.gen(function* () {
+        const bug = new Error("a bug in the schedule")
+        let isThinking = false
+        const thinking = Effect.suspend(() => {
+          isThinking = true
+          return Effect.onInterrupt(Effect.never, () => Effect.die(bug))
+        })
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            {
+              ...freely,
+              strategy: "one-for-all",
+              children: {
+                one: kept(),
+                group: Supervisor.child({
+                  children: { two: kept() },
+                  backoff: Schedule.spaced("1 milli").pipe(Schedule.tap(() => thinking))
+                })
+              }
+            },
+            (supervisor) =>
+              Effect.gen(function* () {
+                yield* kill(supervisor.below("group").portal("two"))
+                yield* until("its backoff is asked", () => isThinking)
+                yield* kill(supervisor.portal("one"))
+                return yield* Effect.never
+              })
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(only(yield* Fiber.await(block))).toBe(bug)
+      }))
+
+    test("a bug in what one below is made of ends those above with it", ({ kept }) =>
+      Effect.gen(function* () {
+        const block = yield* Effect.forkChild(
+          Supervisor.run(
+            { children: { one: kept(), group: Supervisor.child({ children: { "1": kept() } }) } },
+            () => Effect.void
+          )
+        )
+        yield* until("it is over", () => block.pollUnsafe() !== undefined)
+        expect(String(only(yield* Fiber.await(block)))).toContain('a child called "1"')
       }))
 
     test("one whose child does not come up at first is a SpawnError, and nobody is left", ({

@@ -12,10 +12,14 @@ import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as ChildSpec from "furrow/ChildSpec"
 import * as Dialog from "furrow/Dialog"
+import * as Gather from "furrow/Gather"
 import * as Nursery from "furrow/Nursery"
 import { PortalError } from "furrow/PortalError"
+import * as Shared from "furrow/Shared"
 import type { Spawner } from "furrow/Spawner"
+import * as Supervisor from "furrow/Supervisor"
 import { TestWorld } from "furrow/testing"
 import * as Topics from "furrow/Topics"
 import { ActorCrashed, ForkFailed, SpawnError } from "furrow/TreeError"
@@ -53,6 +57,24 @@ const blocks: Record<string, Effect.Effect<unknown, unknown, Nursery.Nursery | S
       yield* Stream.runDrain(Stream.take(stream, 2))
     }).pipe(Effect.scoped)
   }),
+  "a supervisor": Supervisor.run(
+    { children: { one: ChildSpec.make(Worker, plain) } },
+    ({ portal, restart }) =>
+      Effect.andThen(restart("one"), Effect.exit(portal("one").client.Echo("kept")))
+  ),
+  "a resource that two share": Effect.gen(function* () {
+    const workers = yield* Shared.make({
+      open: (name: string) => Nursery.spawnScoped(Worker, { ...plain, name })
+    })
+    const use = workers.use("shared", ({ client }) => client.Echo("used"))
+    yield* Effect.all([use, use], { concurrency: "unbounded" })
+  }).pipe(Effect.scoped),
+  "dialogs, gathered": Effect.gen(function* () {
+    const { client } = yield* Nursery.spawn(Player)
+    const talk = client.Play([{ do: "echo" }])
+    const talks = yield* Gather.all([talk, talk])
+    for (const { end, result } of talks) yield* Effect.andThen(end, result)
+  }).pipe(Effect.scoped),
   "forks, cancelled": Effect.gen(function* () {
     yield* Nursery.fork(Nursery.call(Worker, ({ Echo }) => Echo("forked"), plain))
     const worker = yield* Nursery.spawn(Worker, plain)

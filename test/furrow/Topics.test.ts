@@ -1,5 +1,5 @@
 /** A publisher by itself: what its sources see of those who subscribe. */
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -75,6 +75,75 @@ describe("a source", () => {
         ])
       }
       expect(events).toStrictEqual(["started", "ended", "started", "ended"])
+    })
+  )
+
+  it.effect("that ends slowly holds up nothing else of its dialog, whose end waits for it", () =>
+    Effect.gen(function* () {
+      const mayEnd = Deferred.makeUnsafe<void>()
+      const ended: Array<string> = []
+      const { client } = yield* marketOf(({ name }) =>
+        Stream.concat(Stream.make(1), Stream.never).pipe(
+          Stream.ensuring(
+            Effect.andThen(
+              name === "tea" ? Deferred.await(mayEnd) : Effect.void,
+              Effect.sync(() => ended.push(name))
+            )
+          )
+        )
+      )
+      const scope = yield* Scope.make()
+      const feed = yield* Scope.provide(Topics.open(client.Quotes()), scope)
+      const quotes = yield* Scope.provide(feed.subscribe([tea]), scope)
+      const next = Stream.runHead(quotes.stream)
+      expect(yield* next).toMatchObject({ value: { topic: tea } })
+      yield* quotes.unsubscribe([tea])
+      const other = yield* Effect.forkChild(quotes.subscribe([named("milk")]))
+      yield* settle
+      expect(other.pollUnsafe(), "it has another topic by now").toStrictEqual(Exit.void)
+      expect(yield* next).toMatchObject({ value: { topic: { name: "milk" } } })
+      const again = yield* Effect.forkChild(quotes.subscribe([tea]))
+      yield* settle
+      expect(again.pollUnsafe(), "the same topic begins anew, when it has ended").toBeUndefined()
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* settle
+      expect([closing.pollUnsafe(), ended]).toStrictEqual([undefined, ["milk"]])
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(closing)
+      expect(ended).toStrictEqual(["milk", "tea"])
+    })
+  )
+
+  it.effect("that dies as its last subscriber gives it up is told to that one, once", () =>
+    Effect.gen(function* () {
+      for (const isLeaving of [false, true]) {
+        const mayEnd = Deferred.makeUnsafe<void>()
+        const { client } = yield* marketOf(({ name }) =>
+          name === "tea"
+            ? Stream.ensuring(
+                Stream.never,
+                Effect.andThen(Deferred.await(mayEnd), Effect.die(new Error("it would not end")))
+              )
+            : Stream.never
+        )
+        const scope = yield* Scope.make()
+        const feed = yield* Scope.provide(Topics.open(client.Quotes()), scope)
+        const quotes = yield* Scope.provide(feed.subscribe([tea, named("milk")]), scope)
+        const reading = yield* Effect.forkChild(Stream.runDrain(quotes.stream))
+        yield* settle
+        yield* quotes.unsubscribe([tea])
+        yield* settle
+        const leaving = isLeaving
+          ? yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          : undefined
+        yield* settle
+        yield* Deferred.succeed(mayEnd, undefined)
+        const told = yield* Fiber.await(leaving ?? reading)
+        assert(Exit.isFailure(told))
+        expect(told.cause.reasons.map(({ _tag }) => _tag)).toStrictEqual(["Die"])
+        expect(String(Cause.squash(told.cause))).toContain("it would not end")
+        if (leaving === undefined) yield* Scope.close(scope, Exit.void)
+      }
     })
   )
 

@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { reasonsOf } from "./Exits.ts"
+import { reasonsOf, withNotesOf } from "./Exits.ts"
 
 /** What can be opened: any effect, a dialog's `Opening` among them. */
 type Openable = Effect.Effect<unknown, unknown, unknown>
@@ -53,12 +53,13 @@ const gather = <A, E, R>(
       if (Exit.isSuccess(opened)) return opened.value
       const closed = yield* Effect.exit(Scope.close(scope, opened))
       // An interruption is told only if it came from outside, or from one that had interrupted itself.
-      const reasons = [
+      const told = [
         ...ended.filter((reason) => !Cause.isInterruptReason(reason)),
         ...opened.cause.reasons.filter(Cause.isInterruptReason),
         ...reasonsOf(closed)
       ]
-      return yield* Effect.failCause(Cause.fromReasons(reasons))
+      const untold = ended.filter((reason) => !told.includes(reason))
+      return yield* Effect.failCause(Cause.fromReasons(withNotesOf(untold, told)))
     })
   )
 

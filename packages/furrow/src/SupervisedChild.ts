@@ -3,6 +3,7 @@
  *
  * Answers for the values only; they change in `Supervision`.
  */
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
@@ -33,7 +34,7 @@ export class Member<Below> {
   /** Its place in the backoff; none at its beginning. */
   step: Step | undefined
   /** Why it did not come up when it was added. */
-  refused: SpawnError | undefined
+  refused: Cause.Cause<SpawnError> | undefined
   /** What its last start failed with as it was ended before it was there. */
   undone: LastWords = []
 

@@ -29,8 +29,8 @@ export type End =
 /** What something failed with: errors, and defects. */
 export type Reasons = ReadonlyArray<Cause.Reason<Crash>>
 
-/** What something failed with as it was ended. */
-export type LastWords = ReadonlyArray<Cause.Reason<ActorCrashed>>
+/** What actors failed with as they were ended. A bug is none of them: it is told with the end that it is part of. */
+export type LastWords = ReadonlyArray<Cause.Fail<ActorCrashed>>
 
 /** One life of a child: that of an actor, which was `launched`, or of a supervisor `below`. */
 export interface Living<Below> {
@@ -41,9 +41,9 @@ export interface Living<Below> {
   readonly stop: (several: number) => Effect.Effect<LastWords>
 }
 
-/** Whether something was failed with by what was ended, and not by its beginning, or for having given up. */
-export const isLastWord = (reason: Cause.Reason<Crash>): reason is Cause.Reason<ActorCrashed> =>
-  !Cause.isFailReason(reason) || reason.error instanceof ActorCrashed
+/** Whether something was failed with by an actor that was ended, and not by a beginning, or for having given up. */
+export const isLastWord = (reason: Cause.Reason<Crash>): reason is Cause.Fail<ActorCrashed> =>
+  Cause.isFailReason(reason) && reason.error instanceof ActorCrashed
 
 // ---------------------------------------------------------------------------------------------------------------------
 // An actor

@@ -59,8 +59,16 @@ export type Standing = SupervisedChild.Standing<Supervision>
 
 type Living = SupervisedLife.Living<Supervision>
 
+/** A child that has crashed, and what ended it. */
+interface Crashed {
+  readonly member: Member
+  readonly crash: Crash
+}
+
 /** What is being done about a crash, or an order. */
 interface Repair {
+  /** Crashes that nobody has been told of yet: what they are told with, their wait, is for the backoff to say. */
+  readonly untold: Array<Crashed>
   /** Children still to be stopped. */
   readonly stop: Set<Member>
   /** Children still to be started. */
@@ -257,15 +265,20 @@ export class Supervision {
       Events.publishTo(this.world.hub, { _tag: "Crashed", actor: error.actor, cause: error.cause })
       return [Cause.makeFailReason(error)]
     })
-    const crash = reasons.find(Cause.isFailReason)?.error
     member.undone = reasons.filter(isLastWord)
+    const isAdding = member.added !== undefined && !member.everUp
+    if (isAdding && !this.closing && member.resting === undefined) {
+      // A bug in what somebody adds is that one's.
+      const own = reasons.filter(isAdders)
+      if (own.length > 0) member.refused = Cause.fromReasons(own)
+      return
+    }
     if (reasons.some(Cause.isDieReason)) return this.close(reasons)
     if (this.closing) return void this.failures.push(...member.undone)
+    const crash = reasons.find(Cause.isFailReason)?.error
     if (crash === undefined || crash instanceof ActorCrashed || member.resting !== undefined) return
-    if (member.everUp) return this.actOn(member, { _tag: "Crashed", crash })
-    // What is added is an actor.
-    if (member.added === undefined || !(crash instanceof SpawnError)) return this.close(reasons)
-    member.refused = crash
+    if (!member.everUp) return this.close(reasons)
+    this.actOn(member, { _tag: "Crashed", crash })
   }
 
   /** A life has ended. */
@@ -274,15 +287,15 @@ export class Supervision {
     member.life = undefined
     // It has been well for long enough to begin anew.
     if (this.now - upSince >= this.limits.within) member.step = undefined
-    if (!expected && !this.closing) this.actOn(member, end)
+    // A bug is one also in what was ended on purpose.
+    if (end._tag === "Died") this.close(end.reasons)
+    else if (!expected && !this.closing) this.actOn(member, end)
     this.tell()
   }
 
-  private actOn(member: Member, end: End): void {
+  private actOn(member: Member, end: Exclude<End, { readonly _tag: "Died" }>): void {
     const { restart } = member.spec
     switch (end._tag) {
-      case "Died":
-        return this.close(end.reasons)
       case "Stopped":
         return this.rest(member, { how: "stopped" })
       case "Finished":
@@ -357,17 +370,14 @@ export class Supervision {
   // --- what is done --------------------------------------------------------------------------------------------------
 
   /** Sets a repair going. It takes over from those that concern some of the same children. */
-  private repair(
-    stop: ReadonlyArray<Member>,
-    start: ReadonlyArray<Member>,
-    after?: { readonly member: Member; readonly crash: Crash }
-  ): void {
+  private repair(stop: ReadonlyArray<Member>, start: ReadonlyArray<Member>, after?: Crashed): void {
     if (this.closing) return
     const concerned = new Set([...stop, ...start])
     const before = [...this.repairs].filter((other) =>
       [...other.stop, ...other.start].some((member) => concerned.has(member))
     )
     const repair: Repair = {
+      untold: after === undefined ? [] : [after],
       stop: new Set([...stop, ...before.flatMap((other) => [...other.stop])]),
       start: new Set([...start, ...before.flatMap((other) => [...other.start])]),
       until: 0,
@@ -379,9 +389,11 @@ export class Supervision {
     repair.fiber = this.world.fork(
       Effect.gen({ self: this }, function* () {
         yield* joined(before)
+        repair.untold.unshift(...before.flatMap(({ untold }) => untold.splice(0)))
         // What somebody has asked for waits for nothing.
-        if (after !== undefined) repair.until = Math.max(0, ...before.map(({ until }) => until))
-        yield* this.carryOut(repair, after)
+        const waits = after !== undefined
+        if (waits) repair.until = Math.max(0, ...before.map(({ until }) => until))
+        yield* this.carryOut(repair, waits)
       }).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
@@ -396,16 +408,21 @@ export class Supervision {
     )
   }
 
-  /** Stops, waits, starts. Whatever interrupts it, what is left to do stands in the repair. */
-  private carryOut(
-    repair: Repair,
-    after: { readonly member: Member; readonly crash: Crash } | undefined
-  ): Effect.Effect<void> {
+  /** Stops, waits if it is to, starts. Whatever interrupts it, what is left to do stands in the repair. */
+  private carryOut(repair: Repair, waits: boolean): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const wait = after === undefined ? 0 : yield* this.backoff(after.member, after.crash)
-      if (wait === undefined || this.closing) return
-      repair.until = Math.max(repair.until, this.now + wait)
-      if (after !== undefined) this.tellOf(after.member, after.crash, wait)
+      for (let next = repair.untold[0]; next !== undefined; next = repair.untold[0]) {
+        const { crash, member } = next
+        // A step of the schedule may take its time.
+        const wait = waits ? yield* Effect.interruptible(this.backoff(member, crash)) : 0
+        if (this.closing) return
+        repair.untold.shift()
+        // By now somebody may have stopped it.
+        if (member.resting !== undefined) continue
+        if (wait === undefined) return this.giveUp(member, crash, "backoff", this.restarted)
+        repair.until = Math.max(repair.until, this.now + wait)
+        this.tellOf(member, crash, wait)
+      }
 
       for (const member of this.members.filter((member) => repair.stop.has(member)).toReversed()) {
         // What it fails with while it ends is told as its crash; it is started again in any case.
@@ -417,7 +434,6 @@ export class Supervision {
       if (left > 0) yield* Effect.interruptible(Effect.sleep(left))
 
       for (const member of this.members.filter((member) => repair.start.has(member))) {
-        // By now somebody may have stopped it.
         if (member.resting === undefined && member.life === undefined) {
           const birth = this.world.fork(this.bringUp(member))
           member.birth = birth
@@ -432,19 +448,17 @@ export class Supervision {
     })
   }
 
-  /** How long to wait before the next start of a child, in milliseconds; nothing if there is to be none. */
+  /** How long to wait before the next start of a child, in milliseconds; nothing if the schedule has ended. */
   private backoff(member: Member, crash: Crash): Effect.Effect<number | undefined> {
     return Effect.gen({ self: this }, function* () {
       // Some schedules know the hours of the day.
       const time = this.world.clock.currentTimeMillisUnsafe()
       member.step ??= yield* Schedule.toStep(this.options.backoff ?? defaultBackoff)
-      const next = yield* Pull.matchEffect(member.step(time, crash), {
+      return yield* Pull.matchEffect(member.step(time, crash), {
         onSuccess: ([, wait]) => Effect.succeed(Duration.toMillis(wait)),
         onDone: () => Effect.undefined,
         onFailure: Effect.failCause
       })
-      if (next === undefined) this.giveUp(member, crash, "backoff", this.restarted)
-      return next
     })
   }
 
@@ -479,13 +493,14 @@ export class Supervision {
   private bringUp(member: Member): Effect.Effect<void, never, Nursery | Spawner> {
     return Effect.gen({ self: this }, function* () {
       const { added, spec } = member
-      const starting: Effect.Effect<Living, Crash, Nursery | Spawner> =
+      const starting = Effect.suspend((): Effect.Effect<Living, Crash, Nursery | Spawner> =>
         spec._tag === "Actor"
           ? SupervisedLife.ofActor(member.name, spec, this.ref)
           : SupervisedLife.ofSupervisor(
               new Supervision(this.life, spec.options, this.changes),
               this.world.fork
             )
+      )
       const born = yield* Effect.exit(
         added === undefined ? starting : Effect.provideContext(starting, added)
       )
@@ -572,7 +587,7 @@ export class Supervision {
         yield* restore(this.changes.until(isSettled)).pipe(
           Effect.onInterrupt(() => this.remove(member))
         )
-        if (member.refused !== undefined) return yield* Effect.fail(member.refused)
+        if (member.refused !== undefined) return yield* Effect.failCause(member.refused)
         if (member.everUp) return member
         return yield* this.closing
           ? this.refuse(name, new NurseryClosed())
@@ -622,13 +637,17 @@ export class Supervision {
             this.closing
         ),
         (): Effect.Effect<void, SpawnError> => {
-          if (member.refused !== undefined) return Effect.fail(member.refused)
+          if (member.refused !== undefined) return Effect.failCause(member.refused)
           return this.closing && !member.isUp ? this.refuse(name, new NurseryClosed()) : Effect.void
         }
       )
     })
   }
 }
+
+/** What the start of an actor fails with for whoever adds it: that it did not come up, or a bug. */
+const isAdders = (reason: Cause.Reason<Crash>): reason is Cause.Reason<SpawnError> =>
+  !Cause.isFailReason(reason) || reason.error instanceof SpawnError
 
 /** Interrupts repairs, and waits until each has come to its end. */
 const joined = (repairs: Iterable<Repair>): Effect.Effect<void> =>
@@ -649,17 +668,5 @@ interface Surroundings {
 const within = (
   given: Context.Context<Spawner>,
   own: Context.Context<Nursery | Spawner>
-): Context.Context<Nursery | Spawner> => {
-  const keys: ReadonlyArray<{ readonly key: string }> = [
-    Nursery,
-    Within,
-    Life.CurrentGrace,
-    Life.CurrentLife
-  ]
-  const all = new Map(given.mapUnsafe)
-  for (const { key } of keys) {
-    if (own.mapUnsafe.has(key)) all.set(key, own.mapUnsafe.get(key))
-    else all.delete(key)
-  }
-  return Context.makeUnsafe(all)
-}
+): Context.Context<Nursery | Spawner> =>
+  Context.merge(given, Context.pick(Nursery, Within, Life.CurrentGrace, Life.CurrentLife)(own))

@@ -52,8 +52,8 @@ export interface Supervisor<C extends Children> {
   /** A supervisor below, as it is in whichever life of it is there. */
   readonly below: <K extends SupervisorNames<C>>(name: K) => Supervisor<ChildrenOf<C[K]>>
   /**
-   * Adds a child, the last in order, and returns when it is up, with its door. What its first start fails with is no
-   * crash, and leaves nothing of it. It is forgotten when it has been stopped, or has ended for good. Fails with
+   * Adds a child, the last in order, and returns when it is up, with its door. What its first start fails with, or dies
+   * of, is no crash, and leaves nothing of it; interrupting this while it comes up does neither. It is forgotten when it has been stopped, or has ended for good. Fails with
    * `SpawnError`: `LimitReached` beyond `maxChildren`, `StartFailed` for a name that is taken, `NurseryClosed` when the
    * supervisor is ending.
    */
@@ -65,12 +65,13 @@ export interface Supervisor<C extends Children> {
   /**
    * Stops a child, also one that is coming up or waits for its restart, and returns when it is gone. It stays so until
    * somebody restarts it. Fails with `ActorCrashed` if it failed as it ended. Does nothing to one that is not there.
+   * Whoever stops waiting does not keep it from ending.
    */
   readonly stop: (name: AnyName<C>) => Effect.Effect<void, ActorCrashed>
   /**
    * Ends a child's life, if it has one, and starts a new one at once; returns when it is up, or stopped by somebody
    * else. That counts as no crash; not coming up does. Fails with `SpawnError`: `StartFailed` for a name that is not
-   * known, `NurseryClosed` when the supervisor is ending.
+   * known, `NurseryClosed` when the supervisor is ending. Whoever stops waiting does not stop it.
    */
   readonly restart: (name: AnyName<C>) => Effect.Effect<void, SpawnError>
   /** Every child, in order. */

@@ -58,7 +58,8 @@ export interface SupervisorOptions<C extends Children> {
   readonly intensity?: Partial<RestartIntensity> | undefined
   /**
    * How long to wait before a restart: stepped once for each crash of a child, with what ended it as its input, and
-   * begun anew once the child has been up for the window of the intensity. One that ends means giving up. The window
+   * begun anew once the child has been up for the window of the intensity. One that ends means giving up. A step that
+   * takes its time is interrupted by the end and by an order, and again taken after another crash in its group. The window
    * counts waits, too: where it is shorter than the waits of its restarts together, only `budget` ends a crash loop.
    * Defaults to 50 ms, twice as long each time, 5 seconds at most, and each a fifth more or less by chance.
    */

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -20,6 +21,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Dialog from "./Dialog.ts"
+import { reasonsOf } from "./Exits.ts"
 import * as FanOut from "./FanOut.ts"
 import type { Change, Said } from "./TopicsFeed.ts"
 
@@ -200,17 +202,36 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
   const handle: Handler<Topic, Item, E> = Effect.fnUntraced(function* (_payload, dialog) {
     const scope = yield* Effect.scope
     const listening = MutableHashMap.empty<Topic, Listening>()
+    /** Topics that are being let go of, or whose end has failed. */
+    const leaving = MutableHashMap.empty<Topic, Fiber.Fiber<void>>()
     const failed = Deferred.makeUnsafe<never, E>()
     const { messages, send } = yield* dialog.accept()
 
-    const leave = (topic: Topic) =>
-      Option.match(MutableHashMap.get(listening, topic), {
-        onNone: () => Effect.void,
-        onSome: (own) => {
-          MutableHashMap.remove(listening, topic)
-          return Scope.close(own.scope, Exit.void)
-        }
+    // Runs last: by then nobody lets go of anything any more.
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        const ends = yield* Fiber.awaitAll(Array.from(MutableHashMap.values(leaving)))
+        const reasons = ends.flatMap(reasonsOf)
+        if (reasons.length > 0) return yield* Effect.failCause(Cause.fromReasons(reasons))
       })
+    )
+    /** Lets go of a topic, beside whatever else is asked for: its source may take its time to end. */
+    const leave = (topic: Topic) =>
+      Effect.uninterruptible(
+        Effect.gen(function* () {
+          const own = MutableHashMap.get(listening, topic)
+          if (Option.isNone(own)) return
+          MutableHashMap.remove(listening, topic)
+          const closing = yield* Scope.close(own.value.scope, Exit.void).pipe(
+            Effect.onError((cause) => Deferred.failCause(failed, cause)),
+            Effect.forkDetach
+          )
+          MutableHashMap.set(leaving, topic, closing)
+          closing.addObserver((exit) => {
+            if (Exit.isSuccess(exit)) MutableHashMap.remove(leaving, topic)
+          })
+        })
+      )
     /** Subscribes to a topic; what that gives begins to publish it. */
     const listen = Effect.fnUntraced(function* (topic: Topic) {
       const before = MutableHashMap.get(listening, topic)
@@ -219,6 +240,8 @@ const handlerOver = Effect.fnUntraced(function* <Topic, Item, E, R>(
         // The other end knows it already, and wants the topic again.
         yield* leave(topic)
       }
+      const left = MutableHashMap.get(leaving, topic)
+      if (Option.isSome(left)) yield* Fiber.join(left.value)
       const own: Listening = { scope: yield* Scope.fork(scope), hasEnded: false }
       MutableHashMap.set(listening, topic, own)
       const { begun, fan } = yield* Scope.provide(RcMap.get(held, topic), own.scope)

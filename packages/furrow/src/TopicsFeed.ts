@@ -63,7 +63,10 @@ export interface Subscription<Topic, Item, E> {
    * the subscription is closed.
    */
   readonly subscribe: (topics: Iterable<Topic>) => Effect.Effect<void>
-  /** Takes no more of these topics, of what has arrived already neither. The publisher is told. */
+  /**
+   * Takes no more of these topics, of what has arrived already neither. The publisher is told; a source that takes its
+   * time to end holds up nothing but its own topic's beginning anew.
+   */
   readonly unsubscribe: (topics: Iterable<Topic>) => Effect.Effect<void>
   /** The topics that it listens to and that have not ended. */
   readonly topics: Effect.Effect<ReadonlyArray<Topic>>
