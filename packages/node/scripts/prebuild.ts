@@ -49,8 +49,8 @@ const forward = (module: string, names: ReadonlyArray<string>): string =>
 
 /** What a module holds, without what is loaded when it is read. */
 const held = (module: object): ReadonlyArray<string> =>
-  Object.entries(Object.getOwnPropertyDescriptors(module)).flatMap(([name, { get }]) =>
-    get === undefined ? [name] : []
+  Object.entries(Object.getOwnPropertyDescriptors(module)).flatMap(([name, property]) =>
+    property.get === undefined ? [name] : []
   )
 
 /**
