@@ -138,7 +138,7 @@ export const dialogFrame = (id: fc.Arbitrary<number>): fc.Arbitrary<Protocol.Dia
         lane: fc.constantFrom("open", "started", "item", "exit"),
         whole: fc.oneof(
           fc.integer({ min: 1, max: 300 }),
-          fc.maxSafeNat().map((n) => n + 1)
+          fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
         ),
         payload: part
       },
