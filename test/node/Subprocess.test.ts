@@ -177,7 +177,9 @@ describe("the output of a program", () => {
   live(
     "F4 ends with it, however slowly it is read, also if a daemon of its still holds it",
     Effect.gen(function* () {
-      const program = yield* sh("setsid sleep 1000 & echo $!; seq 1 20000; echo end")
+      // It goes on once the daemon has left the group: before, that would be ended with it.
+      const hasLeft = "until ps -o sid= -p $! | grep -qw $!; do :; done"
+      const program = yield* sh(`setsid sleep 1000 & ${hasLeft}; echo $!; seq 1 20000; echo end`)
       let [pid, count, last] = [0, 0, ""]
       yield* Stream.runForEachArray(program.stdout, (lines) =>
         Effect.gen(function* () {

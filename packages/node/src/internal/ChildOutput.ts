@@ -126,7 +126,11 @@ export const make = Effect.fnUntraced(function* <E>(options: {
         Queue.offerUnsafe(queue, chunk)
         if (!isFull()) return Effect.void
         wasFull = true
-        return gate.wait((goOn) => void (taken = goOn))
+        return gate.wait((goOn) => {
+          taken = goOn
+          // All may have been taken since: a fiber can be made to wait between any two steps.
+          if (!isFull()) goOn()
+        })
       }),
       Effect.ignore,
       Effect.ensuring(Queue.end(queue)),
