@@ -23,7 +23,7 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
-/** What a batch begins with, in bytes: it grows by doubling, and is given away when it is at least half full. */
+/** What a batch begins with, in bytes: small ones are cut from it one after the other, a larger one grows by doubling. */
 const BatchSize = 8192
 
 /** The most that a batch begins with after a large one, in bytes: two parts of a long value, and small frames beside them. */
@@ -36,12 +36,14 @@ const LargeBatch = 2 * PartSize + 2048
 export class Batch {
   private buffer = new Uint8Array(BatchSize)
   private view = new DataView(this.buffer.buffer)
+  /** What is before it has been taken. */
+  private taken = 0
   private filled = 0
   private began = 0
 
   /** How many bytes wait to be taken. */
   get length(): number {
-    return this.filled
+    return this.filled - this.taken
   }
 
   /** The next frame begins. */
@@ -87,30 +89,35 @@ export class Batch {
     this.filled += bytes.length
   }
 
-  /** All that was written since the last time; it belongs to whoever takes it. */
+  /** All that was written since the last time; it is not written to again. */
   take(): Uint8Array {
-    const { buffer, filled } = this
-    this.filled = 0
-    if (filled * 2 >= buffer.length) {
-      // The next one is likely to be as large: growing copies all that is there, again and again.
-      this.use(new Uint8Array(Math.min(buffer.length, LargeBatch)))
-      return buffer.subarray(0, filled)
+    const { buffer, filled, taken } = this
+    if (buffer.length === BatchSize) {
+      this.taken = filled
+      return buffer.subarray(taken, filled)
     }
-    const taken = buffer.slice(0, filled)
-    if (filled < BatchSize && buffer.length > BatchSize) this.use(new Uint8Array(BatchSize))
-    return taken
+    const isFull = filled * 2 >= buffer.length
+    // The next one is likely to be as large: growing copies all that is there, again and again.
+    if (isFull) this.use(new Uint8Array(Math.min(buffer.length, LargeBatch)))
+    else if (filled < BatchSize) this.use(new Uint8Array(BatchSize))
+    this.filled = 0
+    return isFull ? buffer.subarray(0, filled) : buffer.slice(0, filled)
   }
 
   private room(bytes: number): void {
     if (this.filled + bytes <= this.buffer.length) return
-    const needed = this.filled + bytes
-    let size = this.buffer.length * 2
+    const { buffer, filled, taken } = this
+    const needed = filled - taken + bytes
+    let size = buffer.length
     while (size < needed) size *= 2
     // As large as they mostly get, and not twice as large: what is not filled is memory all the same.
     if (needed <= LargeBatch && size > LargeBatch) size = LargeBatch
-    const larger = new Uint8Array(size)
-    larger.set(this.buffer.subarray(0, this.filled))
-    this.use(larger)
+    const other = new Uint8Array(size)
+    other.set(buffer.subarray(taken, filled))
+    this.use(other)
+    this.began -= taken
+    this.filled -= taken
+    this.taken = 0
   }
 
   private use(buffer: Uint8Array<ArrayBuffer>): void {
