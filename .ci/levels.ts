@@ -43,7 +43,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
       "Travel.ts"
     ]
   },
-  { name: "session", files: ["DialogEnd.ts", "OpenRoom.ts", "Outbox.ts", "Session.ts"] },
+  { name: "session", files: ["DialogEnd.ts", "OpenRoom.ts", "Outbox.ts", "Session.ts", "Wire.ts"] },
   {
     name: "portal",
     files: [

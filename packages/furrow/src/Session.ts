@@ -5,13 +5,15 @@
  * when the connection is over. It moves bytes and frames; what a payload means, and who answers an Open, is the
  * router's; who it is that is at the other end, `launch`'s and `ActorProgram`'s.
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
-import * as Socket from "effect/socket/Socket"
+import type * as Socket from "effect/socket/Socket"
 import { DialogEnd } from "./DialogEnd.ts"
 import type { CallerEnd, CancelWord, Carrier } from "./DialogEnd.ts"
 import { Outbox, OutboxLane } from "./Outbox.ts"
@@ -33,6 +35,7 @@ import type {
 import { Violation } from "./protocol/Protocol.ts"
 import { inTime } from "./Spawner.ts"
 import * as SessionLimits from "./SessionLimits.ts"
+import * as Wire from "./Wire.ts"
 
 /** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
 const WriteSize = 65_536
@@ -222,9 +225,16 @@ export class Session {
   private openRoom: number
   private openRoomOwed = 0
   private endedWith: SessionEnd | undefined
-  /** How often the socket has taken what it was given. */
+  private readonly wire: Wire.Wire
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  /** How often the wire has taken what it was given. */
   private writes = 0
-  private wakeWriter: () => void = () => {}
+  /** What waits to be written will be, in this turn of the scheduler. */
+  private isDue = false
+  /** The wire has bytes that it has not taken. */
+  private isWriting = false
+  /** The last word is written, or nothing can be any more. */
+  private readonly silent = Deferred.makeUnsafe<void>()
   private listener: ((frame: Frame) => void) | undefined
   private readonly early: Array<Frame> = []
 
@@ -234,7 +244,9 @@ export class Session {
     agreement: Agreement,
     peer: FrameOf<"Hello">,
     codec: Codec.Codec,
-    limits: SessionLimits.SessionLimits
+    limits: SessionLimits.SessionLimits,
+    wire: Wire.Wire,
+    dispatcher: Scheduler.SchedulerDispatcher
   ) {
     this.agreement = agreement
     this.peer = peer
@@ -244,10 +256,12 @@ export class Session {
     this.window = limits.window
     this.ids = DialogState.ids(options.role)
     this.openRoom = this.own.window
+    this.wire = wire
+    this.dispatcher = dispatcher
     this.outbox = new Outbox(
       peer.settings.window,
       (lane) => this.drawId(lane),
-      () => this.wakeWriter()
+      () => this.writeSoon()
     )
     this.carrier = {
       push: (end, frame) => this.outbox.push(end.lane, frame),
@@ -332,7 +346,7 @@ export class Session {
   close(why: FrameOf<"Bye">["why"], detail = "", payload: Uint8Array = new Uint8Array(0)): void {
     if (this.lastWord !== undefined) return
     this.lastWord = { _tag: "Bye", why, detail, payload }
-    this.wakeWriter()
+    this.writeSoon()
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -618,13 +632,13 @@ export class Session {
     Deferred.doneUnsafe(this.told, Exit.void)
   }
 
-  /** Reads until the connection ends. */
-  private read(
-    pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>,
-    deframer: Deframer,
-    first: ReadonlyArray<Uint8Array>
-  ): Effect.Effect<void> {
-    const takeIn = (bodies: ReadonlyArray<Uint8Array>) => {
+  // -------------------------------------------------------------------------------------------------------------------
+  // The wire
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Takes in frames that came in one piece. Never waits, and never throws. */
+  private takeIn(bodies: ReadonlyArray<Uint8Array>, deframer: Deframer): void {
+    try {
       try {
         for (const body of bodies) {
           if (Deferred.isDoneUnsafe(this.ended)) return
@@ -632,7 +646,7 @@ export class Session {
         }
       } finally {
         // Whoever waits gets all that has come at once, and not one at a time.
-        for (const end of this.arrivals.splice(0)) end.wakeTakers()
+        if (this.arrivals.length > 0) for (const end of this.arrivals.splice(0)) end.wakeTakers()
       }
       // What was said before it counts.
       if (deframer.broken !== undefined) throw deframer.broken
@@ -641,94 +655,72 @@ export class Session {
         rule: "NotReading",
         detail: `it speaks and does not read: ${this.outbox.answers} answers wait for it`
       })
+    } catch (thrown) {
+      if (thrown instanceof Violation) {
+        this.close("violation", thrown.message)
+        return this.finish({ _tag: "Violation", violation: thrown })
+      }
+      this.close("violation", "the connection's reader failed")
+      this.lose(`the reader failed: ${String(thrown)}`)
     }
-    const guarded = (f: () => void) =>
-      Effect.sync(() => {
-        try {
-          f()
-        } catch (thrown) {
-          if (!(thrown instanceof Violation)) throw thrown
-          this.close("violation", thrown.message)
-          this.finish({ _tag: "Violation", violation: thrown })
-        }
-      })
-    return guarded(() => takeIn(first)).pipe(
-      Effect.andThen(
-        Effect.whileLoop({
-          while: () => !Deferred.isDoneUnsafe(this.ended),
-          body: () =>
-            Effect.flatMap(pull, (chunks) =>
-              guarded(() => {
-                for (const chunk of chunks) takeIn(deframer.push(chunk))
-              })
-            ),
-          step: () => {}
-        })
-      ),
-      Effect.catch((error: Socket.SocketError) =>
-        Effect.sync(() => this.finish({ _tag: "Lost", detail: error.message }))
-      ),
-      Effect.catchDefect((defect) =>
-        Effect.sync(() => {
-          this.close("violation", "the connection's reader failed")
-          this.finish({ _tag: "Lost", detail: `the reader failed: ${String(defect)}` })
-        })
-      )
-    )
   }
 
-  /** Writes what waits, a scheduler turn's worth at once, until the last word has been written. */
-  private write(writer: Socket.Writer): Effect.Effect<void> {
-    const idle = Effect.callback<void>((resume) => {
-      if (this.outbox.ready || this.lastWord !== undefined) return resume(Effect.void)
-      const dispatcher = Fiber.getCurrent()!.currentDispatcher
-      this.wakeWriter = () => {
-        this.wakeWriter = () => {}
-        dispatcher.scheduleTask(() => resume(Effect.void), 0)
+  /** What waits is written in this turn of the scheduler, with all that is said until then. */
+  private writeSoon(): void {
+    if (this.isDue || this.isWriting) return
+    this.isDue = true
+    this.dispatcher.scheduleTask(this.write, 0)
+  }
+
+  /** Writes what waits, a turn's worth at once, until nothing does or the wire has to take it first; the last word after all. */
+  private readonly write = (): void => {
+    this.isDue = false
+    while (!this.isWriting && !Deferred.isDoneUnsafe(this.silent)) {
+      const isLast = !this.outbox.ready
+      let bytes: Uint8Array | undefined
+      try {
+        if (!isLast) bytes = this.outbox.take(this.codec, WriteSize)
+        else if (this.lastWord !== undefined) bytes = Codec.framed(this.codec, this.lastWord)
+      } catch (defect) {
+        Deferred.doneUnsafe(this.silent, Exit.void)
+        return this.lose(`a frame could not be written: ${String(defect)}`)
       }
-      return Effect.sync(() => {
-        this.wakeWriter = () => {}
+      if (bytes === undefined) return
+      this.isWriting = true
+      let isNow = true
+      this.wire.put(bytes, (exit) => {
+        this.isWriting = false
+        if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
+          this.lose(`a frame could not be written: ${String(Cause.squash(exit.cause))}`)
+        }
+        // A connection that takes no more bytes has ended; its reader tells.
+        if (isLast || exit._tag === "Failure") Deferred.doneUnsafe(this.silent, Exit.void)
+        else this.writes++
+        if (!isNow) this.write()
       })
-    })
-    const flush = Effect.whileLoop({
-      while: () => this.outbox.ready,
-      body: () => {
-        const batch = this.outbox.take(this.codec, WriteSize)
-        return batch === undefined ? Effect.void : writer.write(batch)
-      },
-      step: () => {
-        this.writes++
-      }
-    })
-    return Effect.whileLoop({
-      while: () => this.lastWord === undefined,
-      body: () => Effect.andThen(idle, flush),
-      step: () => {}
-    }).pipe(
-      Effect.andThen(Effect.suspend(() => writer.write(Codec.framed(this.codec, this.lastWord!)))),
-      // A connection that takes no more bytes has ended; its reader tells.
-      Effect.ignore,
-      Effect.catchDefect((defect) =>
-        Effect.sync(() => this.lose(`a frame could not be written: ${String(defect)}`))
-      )
-    )
+      isNow = false
+    }
   }
 
   /** @internal Runs the session in the current scope. */
   run(
-    pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>,
     deframer: Deframer,
     first: ReadonlyArray<Uint8Array>,
-    writer: Socket.Writer,
-    writerScope: Scope.Closeable,
+    writing: Scope.Closeable,
     processExit: Effect.Effect<ProcessExit> | undefined
   ): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const written = yield* Effect.forkScoped(
-        Effect.ensuring(this.write(writer), Scope.close(writerScope, Exit.void)),
+        Effect.ensuring(Deferred.await(this.silent), Scope.close(writing, Exit.void)),
         { startImmediately: true }
       )
-      yield* Effect.forkScoped(this.read(pull, deframer, first), { startImmediately: true })
+      this.takeIn(first, deframer)
+      this.wire.flow(
+        (chunk) => {
+          if (!Deferred.isDoneUnsafe(this.ended)) this.takeIn(deframer.push(chunk), deframer)
+        },
+        (why) => this.lose(why)
+      )
       yield* Effect.forkScoped(
         Effect.gen({ self: this }, function* () {
           const { _tag: how } = yield* this.end
@@ -772,15 +764,14 @@ export const make = (
   Effect.gen(function* () {
     const codecs = yield* Codec.Codecs
     const limits = yield* SessionLimits.Current
-    const writerScope = yield* Scope.fork(yield* Effect.scope)
-    const writer = yield* Scope.provide(options.socket.writer, writerScope)
-    const pull = yield* Socket.readerBytes(options.socket)
+    const writing = yield* Scope.fork(yield* Effect.scope)
+    const wire = yield* Wire.open(options.socket, writing)
     // Whoever takes no more bytes may still have said something.
-    yield* Effect.ignore(writer.write(Codec.framed(Codec.json, options.hello)))
+    yield* Effect.ignore(wire.write(Codec.framed(Codec.json, options.hello)))
     const deframer = new Deframer()
     const bodies: Array<Uint8Array> = []
     while (bodies.length === 0) {
-      for (const chunk of yield* pull) bodies.push(...deframer.push(chunk))
+      for (const chunk of yield* wire.pull) bodies.push(...deframer.push(chunk))
       if (bodies.length === 0 && deframer.broken !== undefined) {
         return yield* Effect.die(deframer.broken)
       }
@@ -807,14 +798,15 @@ export const make = (
         : undefined) ?? Codec.json
     if (refusal._tag === "Refusal" || agreement._tag === "Refusal") {
       const detail = refusal._tag === "Refusal" ? refusal.detail : ""
-      yield* writer.write(
+      yield* wire.write(
         Codec.framed(codec, { _tag: "Bye", why: "refused", detail, payload: new Uint8Array(0) })
       )
       return yield* Effect.fail(new HandshakeFailed(detail, false))
     }
     deframer.limit = options.hello.settings.frame
-    const session = new Session(options, agreement, hello, codec, limits)
-    yield* session.run(pull, deframer, bodies.slice(1), writer, writerScope, options.processExit)
+    const { currentDispatcher } = Fiber.getCurrent()!
+    const session = new Session(options, agreement, hello, codec, limits, wire, currentDispatcher)
+    yield* session.run(deframer, bodies.slice(1), writing, options.processExit)
     return session
   }).pipe(
     Effect.catchTag("SocketError", (error) =>

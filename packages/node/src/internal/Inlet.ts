@@ -8,6 +8,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Socket from "effect/socket/Socket"
+import * as Wire from "furrow/Wire"
 
 type Chunk = NonEmptyReadonlyArray<Uint8Array>
 
@@ -36,6 +37,7 @@ export const toBytes = (chunk: Uint8Array | string): Uint8Array =>
 export class Inlet {
   private waiting: ((result: Effect.Effect<Chunk, Socket.SocketError>) => void) | undefined
   private pending: Chunk | undefined
+  private flow: { take: (chunk: Uint8Array) => void; end: (why: string) => void } | undefined
   private ended: Socket.SocketError | undefined
   private dropping = false
   private onTaken: () => void
@@ -48,7 +50,11 @@ export class Inlet {
   /** Hands over what was read. `false`: it waits, and nothing more may be pushed before `onTaken`. */
   push(chunk: Chunk): boolean {
     if (this.dropping) return true
-    const waiting = this.waiting
+    const { flow, waiting } = this
+    if (flow !== undefined) {
+      for (const bytes of chunk) flow.take(bytes)
+      return true
+    }
     if (waiting === undefined) {
       this.pending = chunk
       return false
@@ -60,10 +66,12 @@ export class Inlet {
 
   /** Nothing more will be read; what was pushed before is still delivered. */
   end(error: Socket.SocketError): void {
-    this.ended ??= error
-    const waiting = this.waiting
+    if (this.ended !== undefined) return
+    this.ended = error
+    const { flow, waiting } = this
     this.waiting = undefined
-    waiting?.(Effect.fail(this.ended))
+    waiting?.(Effect.fail(error))
+    flow?.end(error.message)
   }
 
   /** From now on, what is pushed is thrown away, so that the descriptor can be read to its end. */
@@ -77,6 +85,16 @@ export class Inlet {
 
   /** The reader of the socket. `open` is run when it is acquired. */
   reader(open: () => void): Socket.Socket["reader"] {
+    const flow: Wire.Flow = (take, end) => {
+      const { pending } = this
+      this.flow = { take, end }
+      if (pending !== undefined) {
+        this.pending = undefined
+        this.push(pending)
+        this.onTaken()
+      }
+      if (this.ended !== undefined) end(this.ended.message)
+    }
     const pull = Effect.callback<Chunk, Socket.SocketError>((resume) => {
       const pending = this.pending
       if (pending !== undefined) {
@@ -94,7 +112,7 @@ export class Inlet {
     return Effect.acquireRelease(
       Effect.sync(() => {
         open()
-        return { pull, upgrade: Socket.SocketUpgradeError.unsupported }
+        return { pull: Wire.flowing(pull, flow), upgrade: Socket.SocketUpgradeError.unsupported }
       }),
       () => Effect.sync(() => this.drop())
     )

@@ -6,8 +6,10 @@
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import * as Wire from "furrow/Wire"
 import type { Socket as NetSocket } from "node:net"
 import { closeError, Inlet, readError, toBytes, writeError } from "./Inlet.ts"
 
@@ -63,17 +65,16 @@ export const make = (
     net.on("end", () => inlet.end(closeError(1000)))
     net.on("close", () => inlet.end(closeError(1006)))
 
+    const put: Wire.Put = (bytes, told) => {
+      if (net.destroyed || net.writableEnded) {
+        return told(Exit.fail(writeError(net.errored ?? new Error("the writer is closed"))))
+      }
+      net.write(bytes, (cause) =>
+        told(cause === undefined || cause === null ? Exit.void : Exit.fail(writeError(cause)))
+      )
+    }
     const write = (bytes: Uint8Array) =>
-      Effect.callback<void, Socket.SocketError>((resume) => {
-        if (net.destroyed || net.writableEnded) {
-          return resume(Effect.fail(writeError(net.errored ?? new Error("the writer is closed"))))
-        }
-        net.write(bytes, (cause) =>
-          resume(
-            cause === undefined || cause === null ? Effect.void : Effect.fail(writeError(cause))
-          )
-        )
-      })
+      Effect.callback<void, Socket.SocketError>((resume) => put(bytes, resume))
     const end = Effect.sync(() => {
       if (!net.writableEnded) net.end()
     })
@@ -96,7 +97,10 @@ export const make = (
         }),
         writer: Effect.acquireRelease(
           Effect.succeed<Socket.Writer>({
-            write: (chunk) => (Socket.isCloseEvent(chunk) ? close(chunk) : write(toBytes(chunk))),
+            write: Wire.putting(
+              (chunk) => (Socket.isCloseEvent(chunk) ? close(chunk) : write(toBytes(chunk))),
+              put
+            ),
             writeAll: (chunks) => write(Buffer.concat(Arr.map(chunks, toBytes)))
           }),
           () => end

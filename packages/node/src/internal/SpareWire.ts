@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import * as Wire from "furrow/Wire"
 import { toBytes } from "./Inlet.ts"
 
 /** The wire of a spare. */
@@ -42,13 +43,19 @@ export const make = Effect.fnUntraced(function* (
         Effect.sync(() => {
           if (rest.length === 0) return reader
           let first: Uint8Array | undefined = rest
+          const pull = Effect.suspend(() => {
+            if (first === undefined) return reader.pull
+            const chunk = first
+            first = undefined
+            return Effect.succeed([chunk] as const)
+          })
+          const flow = Wire.flowOf(reader.pull)
+          if (flow === undefined) return { ...reader, pull }
           return {
             ...reader,
-            pull: Effect.suspend(() => {
-              if (first === undefined) return reader.pull
-              const chunk = first
-              first = undefined
-              return Effect.succeed([chunk] as const)
+            pull: Wire.flowing(pull, (take, end) => {
+              if (first !== undefined) take(first)
+              flow(take, end)
             })
           }
         }),

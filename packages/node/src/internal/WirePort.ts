@@ -6,8 +6,10 @@
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import * as Wire from "furrow/Wire"
 import type { MessagePort } from "node:worker_threads"
 import { closeError, Inlet, toBytes, writeError } from "./Inlet.ts"
 
@@ -74,22 +76,26 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
       let onTheWay = 0
       let closed = false
       let broken: Socket.SocketError | undefined
-      let writing: Array<(result: Effect.Effect<void, Socket.SocketError>) => void> = []
-      const settleWrites = (result: Effect.Effect<void, Socket.SocketError>) => {
+      type Told = Parameters<Wire.Put>[1]
+      let writing: Array<Told> = []
+      const settleWrites = (exit: Exit.Exit<void, Socket.SocketError>) => {
         const settled = writing
         writing = []
-        for (const resume of settled) resume(result)
+        for (const told of settled) told(exit)
+      }
+      const put = (chunks: ReadonlyArray<Uint8Array>, told: Told) => {
+        if (broken !== undefined) return told(Exit.fail(broken))
+        if (closed) return told(Exit.fail(writeError(new Error("the writer is closed"))))
+        const bytes = joined(chunks)
+        if (bytes.length === 0) return told(Exit.void)
+        onTheWay += bytes.length
+        post(bytes, [bytes.buffer])
+        if (onTheWay <= Window) return told(Exit.void)
+        writing.push(told)
       }
       const write = (chunks: ReadonlyArray<Uint8Array>) =>
         Effect.callback<void, Socket.SocketError>((resume) => {
-          if (broken !== undefined) return resume(Effect.fail(broken))
-          if (closed) return resume(Effect.fail(writeError(new Error("the writer is closed"))))
-          const bytes = joined(chunks)
-          if (bytes.length === 0) return resume(Effect.void)
-          onTheWay += bytes.length
-          post(bytes, [bytes.buffer])
-          if (onTheWay <= Window) return resume(Effect.void)
-          writing.push(resume)
+          put(chunks, resume)
           return Effect.sync(() => {
             writing = writing.filter((other) => other !== resume)
           })
@@ -103,7 +109,7 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
       port.on("message", (message: Message) => {
         if (typeof message === "number") {
           onTheWay -= message
-          if (onTheWay <= Window) settleWrites(Effect.void)
+          if (onTheWay <= Window) settleWrites(Exit.void)
           return
         }
         if (message === null) ended = true
@@ -113,7 +119,7 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
       // It comes after every message.
       port.on("close", () => {
         broken = writeError(new Error("the other thread is gone"))
-        settleWrites(Effect.fail(broken))
+        settleWrites(Exit.fail(broken))
         ended = true
         hand()
       })
@@ -122,7 +128,10 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
         reader: inlet.reader(() => {}),
         writer: Effect.acquireRelease(
           Effect.succeed<Socket.Writer>({
-            write: (chunk) => (Socket.isCloseEvent(chunk) ? end : write([toBytes(chunk)])),
+            write: Wire.putting(
+              (chunk) => (Socket.isCloseEvent(chunk) ? end : write([toBytes(chunk)])),
+              (bytes, told) => put([bytes], told)
+            ),
             writeAll: (chunks) => write(Arr.map(chunks, toBytes))
           }),
           () => end

@@ -1,0 +1,94 @@
+/**
+ * A socket as its session uses it: every chunk as soon as it is there, and bytes that are on their way at once, without
+ * a fiber that wakes up for each of them.
+ *
+ * Answers for every socket being such a wire. One that can do it by itself says so, with `flowing` and `putting`; for any
+ * other, and for one that somebody has wrapped, a fiber pulls and a fiber writes.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+
+/**
+ * Hands over what is read from now on, in order, to one who never has to wait; nothing is pulled any more. `end` is told
+ * once, after all of it, why there is no more. Neither may throw.
+ */
+export type Flow = (take: (chunk: Uint8Array) => void, end: (why: string) => void) => void
+
+/** Writes some bytes behind those before them; tells once that they are taken, or never will be. */
+export type Put = (
+  bytes: Uint8Array,
+  told: (exit: Exit.Exit<void, Socket.SocketError>) => void
+) => void
+
+type Pull = Socket.Reader["pull"]
+type Write = Socket.Writer["write"]
+
+// By what a wrapper would replace: what it adds must not be passed by.
+const flows = new WeakMap<Pull, Flow>()
+const puts = new WeakMap<Write, Put>()
+
+/** A reader's `pull` that can also flow. */
+export const flowing = <P extends Pull>(pull: P, flow: Flow): P => {
+  flows.set(pull, flow)
+  return pull
+}
+
+/** How this `pull` flows by itself, if it can. */
+export const flowOf = (pull: Pull): Flow | undefined => flows.get(pull)
+
+/** A writer's `write` that can also do without a fiber. */
+export const putting = <W extends Write>(write: W, put: Put): W => {
+  puts.set(write, put)
+  return write
+}
+
+/** See the module. */
+export interface Wire {
+  /** The next chunks. Not after `flow`. */
+  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>
+  readonly flow: Flow
+  /** Writes some bytes, and waits until they are taken. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
+  readonly put: Put
+}
+
+const encoder = new TextEncoder()
+
+const bytesOf = (chunk: Uint8Array | string): Uint8Array =>
+  typeof chunk === "string" ? encoder.encode(chunk) : chunk
+
+const why = (cause: Cause.Cause<Socket.SocketError>): string => {
+  const error = Cause.squash(cause)
+  return Cause.hasDies(cause) ? `the reader failed: ${String(error)}` : String(error)
+}
+
+/** The wire over a socket, as long as the scope is open; it is written to as long as `writing` is. */
+export const open = Effect.fnUntraced(function* (
+  socket: Socket.Socket,
+  writing: Scope.Scope
+): Effect.fn.Return<Wire, Socket.SocketError, Scope.Scope> {
+  const { write } = yield* Scope.provide(socket.writer, writing)
+  const { pull } = yield* socket.reader
+  const run = yield* FiberSet.makeRuntime<never, void, Socket.SocketError>()
+  return {
+    pull: Effect.map(pull, (chunks) => chunks.map(bytesOf)),
+    flow:
+      flows.get(pull) ??
+      ((take, end) => {
+        const reading = Effect.forever(
+          Effect.map(pull, (chunks) => {
+            for (const chunk of chunks) take(bytesOf(chunk))
+          })
+        )
+        run(reading).addObserver((exit) => {
+          if (Exit.isFailure(exit)) end(why(exit.cause))
+        })
+      }),
+    write,
+    put: puts.get(write) ?? ((bytes, told) => void run(write(bytes)).addObserver(told))
+  }
+})
