@@ -122,6 +122,8 @@ export default ({ can, crash, elapse, isGone, it, main, name }: World): void => 
               Effect.fnUntraced(function* ({ Echo, Hang }) {
                 // A handler that takes a minute to end is left behind in the actor.
                 yield* Effect.forkDetach(Effect.exit(Hang({ file, lingers: 60_000 })))
+                // It has begun by the time that a second call comes.
+                yield* Echo({ n: 4 })
                 return yield* Echo({ n: 5 })
               }),
               { ...main, grace: "200 millis", terminateGrace: "200 millis" }
