@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import {
   copyFileSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -46,15 +47,16 @@ describe("what actors start from", () => {
       ([name, [key, names]]) =>
         [pathToFileURL(Prebuilt.fileOf(name, folders)).href, key, names] as const
     )
-    const file = JSON.stringify(pathToFileURL(join(Prebuilt.Folder, Prebuilt.ModulesFile)).href)
+    const [flag] = Prebuilt.flagsOf({})
+    const file = JSON.stringify(flag!.slice("--import=".length))
     const others = await run(`
-      const { modules } = await import(${file})
+      const { built } = await import(${file})
       const others = []
       for (const [url, key, names] of ${JSON.stringify(modules)}) {
         const found = await import(url)
-        const built = modules[key]()
+        const values = built(key)
         const same = Object.keys(found).length === names.length &&
-          names.every((name, at) => Object.is(found[name], built[at]))
+          names.every((name, at) => Object.is(found[name], values[at]))
         if (!same) others.push(url)
       }
       console.log(JSON.stringify(others))`)
@@ -154,6 +156,56 @@ describe("what actors start from", () => {
     ).toBe(false)
     expect(withTable(() => "nothing")).toBe(false)
     expect(Prebuilt.isFresh(join(tmpdir(), "no-such-folder"))).toBe(false)
+  })
+
+  it("keeps what V8 makes of it in an actor's life that ends in order, and takes it up while it is whole", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "furrow-prebuilt-"))
+    const live = async (role: string, code = 0): Promise<ReadonlyArray<string>> => {
+      const main = `await import("effect/Effect"); process.exit(${code})`
+      const own = main.replace(
+        '"effect/Effect"',
+        JSON.stringify(import.meta.resolve("effect/Effect"))
+      )
+      const flags = [
+        ...Prebuilt.flagsOf({}),
+        "--input-type=module",
+        "--eval",
+        own,
+        "--",
+        "main",
+        role
+      ]
+      const env = { ...process.env, NODE_COMPILE_CACHE: folder }
+      const ended = promisify(execFile)(process.execPath, flags, { env })
+      expect(
+        await ended.then(
+          () => 0,
+          (failed: { code: number }) => failed.code
+        )
+      ).toBe(code)
+      return globSync(join(folder, "*", "furrow-*"))
+    }
+    try {
+      expect(await live("no actor")).toEqual([])
+      expect(await live("furrow:Failed", 1)).toEqual([])
+      const [kept, ...others] = await live("furrow:First")
+      expect(others).toEqual([])
+      const first = statSync(kept!)
+      expect(await live("furrow:Second")).toEqual([kept])
+      expect(statSync(kept!).ino).toBe(first.ino)
+      const whole = readFileSync(kept!)
+      const broken = Buffer.from(whole).fill(0, whole.length / 2, whole.length / 2 + 4096)
+      for (const bytes of [broken, whole.subarray(0, -4096), Buffer.alloc(0)]) {
+        writeFileSync(kept!, bytes)
+        const { ino } = statSync(kept!)
+        expect(await live("furrow:Third")).toEqual([kept])
+        const again = statSync(kept!)
+        expect(again.ino).not.toBe(ino)
+        expect(again.size).toBeGreaterThan(whole.length / 2)
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it("is not used while coverage is measured", () => {

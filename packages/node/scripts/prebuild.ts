@@ -12,6 +12,7 @@ import { join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 import * as Prebuilt from "../src/internal/Prebuilt.ts"
+import * as PrebuiltCode from "../src/internal/PrebuiltCode.ts"
 
 /** Where modules are taken from; what they import from elsewhere stays an import. */
 const packages = [
@@ -71,7 +72,7 @@ const spared: Readonly<Record<string, string>> = {
 }
 
 /** Modules of this package that see to it. */
-const makers = ["Here.ts", "Prebuilt.ts", "PrebuiltServe.ts"]
+const makers = ["Here.ts", "Prebuilt.ts", "PrebuiltCode.ts", "PrebuiltServe.ts"]
 
 const own = fileURLToPath(new URL("..", import.meta.url))
 
@@ -91,12 +92,14 @@ const resolves = (specifier: string, url: string): boolean => {
   }
 }
 
-/** Writes a file with all that this module imports from the packages. */
-const bundle = async (file: string, code: string): Promise<void> => {
+/** One file with all that this module imports from the packages: as a module, or as the body of a function. */
+const bundle = async (code: string, format: "esm" | "cjs"): Promise<string> => {
   const entry = "furrow:prebuilt"
   const made = await rolldown({
     input: entry,
     platform: "node",
+    // What is no module has none of its own; where it stands, the one that asks is told below.
+    ...(format === "cjs" ? { transform: { define: { "import.meta": "{}" } } } : {}),
     external: (id, importer) =>
       importer !== undefined &&
       !/^[./]/.test(id) &&
@@ -118,7 +121,7 @@ const bundle = async (file: string, code: string): Promise<void> => {
           /[\\/]internal[\\/]Here\.\w+$/.test(id)
             ? text.replaceAll(
                 "import.meta.url",
-                `new URL(${JSON.stringify(relative(folder, id))}, import.meta.url).href`
+                `new URL(${JSON.stringify(relative(folder, id))}, ${PrebuiltCode.Own}).href`
               )
             : null,
         load: (id) => (id === entry ? code : (spared[id] ?? null))
@@ -126,20 +129,20 @@ const bundle = async (file: string, code: string): Promise<void> => {
     ]
   })
   const { output } = await made.generate({
+    format,
     codeSplitting: false,
     comments: false,
     // Names stay: those of functions and classes are in messages.
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
   })
   // One letter that is not Latin would make the text of all modules take twice the room in every actor.
-  const ascii = output[0].code.replaceAll(/\P{ASCII}/gu, (letter) =>
+  return output[0].code.replaceAll(/\P{ASCII}/gu, (letter) =>
     // Both halves of one that has two: a pattern may know no other way to write it.
     letter
       .split("")
       .map((half) => `\\u${half.charCodeAt(0).toString(16).padStart(4, "0")}`)
       .join("")
   )
-  writeFileSync(join(folder, `${file}.new`), ascii)
 }
 
 const build = async (): Promise<void> => {
@@ -213,12 +216,15 @@ const build = async (): Promise<void> => {
   const serve = [
     `import { serve } from ${JSON.stringify(join(own, "src/internal/PrebuiltServe.ts"))}`,
     "const [own, ...folders] = import.meta.url.split('?')",
-    `serve(new URL("./${Prebuilt.ModulesFile}", own).href, ${JSON.stringify(keyed)}, ${JSON.stringify(specifiers)}, folders)`
+    `export const built = serve(import.meta.url, new URL("./${Prebuilt.ModulesFile}", own), ${JSON.stringify(keyed)}, ${JSON.stringify(specifiers)}, folders)`
   ].join("\n")
   const all = `${imports.join("\n")}\nexport const modules = {\n${entries.join(",\n")}\n}`
   mkdirSync(folder, { recursive: true })
-  const files = { [Prebuilt.ModulesFile]: all, [Prebuilt.ServeFile]: serve }
-  for (const [file, code] of Object.entries(files)) await bundle(file, code)
+  const files = {
+    [Prebuilt.ModulesFile]: PrebuiltCode.stamped(await bundle(all, "cjs")),
+    [Prebuilt.ServeFile]: await bundle(serve, "esm")
+  }
+  for (const [file, code] of Object.entries(files)) writeFileSync(join(folder, `${file}.new`), code)
   const table: Prebuilt.Table = {
     packages: Object.fromEntries(found.map(({ name, version }) => [name, version])),
     sources,

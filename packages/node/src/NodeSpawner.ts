@@ -32,6 +32,7 @@ import * as NodeFlags from "./internal/NodeFlags.ts"
 import * as Prebuilt from "./internal/Prebuilt.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as ProgramGuardian from "./internal/ProgramGuardian.ts"
+import { RolePrefix } from "./internal/RolePrefix.ts"
 import * as Room from "./internal/Room.ts"
 import { settle, settleTurns } from "./internal/Settle.ts"
 import * as SparePool from "./internal/SparePool.ts"
@@ -40,7 +41,8 @@ import * as StartGate from "./internal/StartGate.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
 import * as WiredProcess from "./internal/WiredProcess.ts"
 
-export { DefaultMain, RolePrefix } from "./internal/MainModule.ts"
+export { DefaultMain } from "./internal/MainModule.ts"
+export { RolePrefix } from "./internal/RolePrefix.ts"
 export { awaitSpares, Spares } from "./internal/SpareSetting.ts"
 export type { SpareOptions } from "./internal/SpareSetting.ts"
 
@@ -223,7 +225,7 @@ const lead = Effect.fnUntraced(function* (
   const care = yield* Effect.catchCause(careFor(own, terms), cannotStart)
   const program = programOf(options, options.title ?? `furrow:${path}`, [
     main,
-    `${MainModule.RolePrefix}${actor.actorName}`,
+    `${RolePrefix}${actor.actorName}`,
     ...(terms.guard === "watchdog" ? [Watchdog.argument(terms.grace)] : [])
   ])
   const spare = (yield* keepSpares(own, terms)) ? yield* own.spares.take(program, care) : undefined

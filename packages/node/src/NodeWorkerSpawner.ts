@@ -23,6 +23,7 @@ import * as CompileCache from "./internal/CompileCache.ts"
 import * as MainModule from "./internal/MainModule.ts"
 import { settle, settleWhen } from "./internal/Settle.ts"
 import * as Prebuilt from "./internal/Prebuilt.ts"
+import { RolePrefix } from "./internal/RolePrefix.ts"
 import * as Thread from "./internal/Thread.ts"
 import { Programs } from "./internal/ThreadPrograms.ts"
 import * as WirePort from "./internal/WirePort.ts"
@@ -87,8 +88,8 @@ const startWith = (
 ): Worker => {
   const { env, memory, stderr, stdin, stdout, title } = request.options
   return new Worker(main, {
-    argv: [`${MainModule.RolePrefix}${request.actor.actorName}`],
-    name: title ?? `${MainModule.RolePrefix}${request.path}`,
+    argv: [`${RolePrefix}${request.actor.actorName}`],
+    name: title ?? `${RolePrefix}${request.path}`,
     workerData: ports.workerData,
     transferList: ports.transferList,
     stdin: stdin !== undefined && stdin !== "ignore",

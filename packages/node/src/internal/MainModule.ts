@@ -12,9 +12,6 @@ import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Stands in front of an actor's name in the arguments it is started with; never in the environment, which leaks. */
-export const RolePrefix = "furrow:"
-
 /** The module that runs every actor spawned without a `main`; set by `NodeActor.main`. Defaults to none. */
 export const DefaultMain = Context.Reference<URL | undefined>("furrow/NodeSpawner/DefaultMain", {
   defaultValue: () => undefined

@@ -32,7 +32,7 @@ export const FolderOf = {
 export const Folder = Here.url.endsWith(".ts") ? FolderOf.src : FolderOf.dist
 
 /** The file with all modules, in the folder. */
-export const ModulesFile = "modules.mjs"
+export const ModulesFile = "modules.js"
 
 /**
  * The file that is preloaded to have them served, in the folder. Where the packages are stands behind it in its URL, so

@@ -6,7 +6,8 @@
  * package is that was asked for from the same folder before. It imports nothing else: it is built into the file
  * `Prebuilt.ServeFile`, together with the tables that it is given.
  */
-import { registerHooks } from "node:module"
+import type { Built } from "./PrebuiltCode.ts"
+import * as PrebuiltCode from "./PrebuiltCode.ts"
 
 /** The modules of one package by their path in it: the key in the file and the names that are exported, between commas. */
 export type Modules = Readonly<Record<string, string>>
@@ -16,14 +17,16 @@ export type Specifiers = Readonly<Record<string, readonly [at: number, path: str
 
 /**
  * Serves from now on what is in the file `all`, given the modules of each package and, in the same order, the URL of the
- * folder that the package is in.
+ * folder that the package is in. What it gives is to be found as the export `built` of the module `own`.
  */
 export const serve = (
-  all: string,
+  own: string,
+  all: URL,
   packages: ReadonlyArray<Modules>,
   specifiers: Specifiers,
   folders: ReadonlyArray<string>
-): void => {
+): ((key: string) => ReadonlyArray<unknown>) => {
+  let built: Built | undefined
   /** Whether it is this package that is found, by the folder of the importer and the place of the package. */
   const found = new Map<string, boolean>()
   const find = (url: string): string | undefined => {
@@ -31,7 +34,7 @@ export const serve = (
     const path = url.slice(folders[at]?.length)
     return at >= 0 && Object.hasOwn(packages[at]!, path) ? packages[at]![path] : undefined
   }
-  registerHooks({
+  process.getBuiltinModule("node:module").registerHooks({
     resolve: (specifier, context, next) => {
       const { conditions, parentURL } = context
       const named = Object.hasOwn(specifiers, specifier) ? specifiers[specifier] : undefined
@@ -52,11 +55,12 @@ export const serve = (
       const [key, ...names] = module.split(",")
       // A name that is exported may be none that can be declared, such as "void".
       const source = [
-        `import { modules } from ${JSON.stringify(all)}`,
-        `const [${names.map((_, at) => `v${at}`).join()}] = modules.${key}()`,
+        `import { built } from ${JSON.stringify(own)}`,
+        `const [${names.map((_, at) => `v${at}`).join()}] = built("${key}")`,
         `export { ${names.map((name, at) => `v${at} as ${name}`).join()} }`
       ].join("\n")
       return { format: "module", shortCircuit: true, source }
     }
   })
+  return (key) => (built ??= PrebuiltCode.run(all))[key]!()
 }

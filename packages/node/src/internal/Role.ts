@@ -5,7 +5,7 @@
  */
 import { basename } from "node:path"
 import { isMainThread } from "node:worker_threads"
-import { RolePrefix } from "./MainModule.ts"
+import { RolePrefix } from "./RolePrefix.ts"
 import { exitFlushed } from "./Signals.ts"
 import * as Thread from "./Thread.ts"
 import * as WireFd from "./WireFd.ts"

@@ -1,0 +1,113 @@
+/**
+ * The one file with all modules, as code: it is run as a script, with what V8 has made of it in an earlier actor's life.
+ *
+ * Answers for what is kept of that belonging to this very text, this Node and these flags, and for a file of it being
+ * whole. Node's own compile cache keeps what is compiled when a file is loaded; what is compiled when it is run first,
+ * which is most of what a start runs, it does not know. It loads no module of Node that an actor would not load.
+ */
+import type { Script } from "node:vm"
+import { RolePrefix } from "./RolePrefix.ts"
+
+/** The modules by their keys, each a function that gives the values that it exports. */
+export type Built = Readonly<Record<string, () => ReadonlyArray<unknown>>>
+
+/** What the URL of the file is called in it. */
+export const Own = "prebuiltUrl"
+
+/** What the text is known by stands at its beginning. */
+const Begin = "/*"
+const End = "*/"
+
+/** The text of the file, from what stands in a function that is given `exports` and `require`. */
+export const stamped = (body: string): string => {
+  const code = `(function(exports,require,${Own}){"use strict";${body}\n})`
+  const { createHash } = process.getBuiltinModule("node:crypto")
+  const stamp = createHash("sha256").update(code).digest("hex").slice(0, 32)
+  return `${Begin}${stamp}${End}${code}`
+}
+
+/** Where the code is kept; where Node keeps nothing, neither is this. A thread runs other parts of it than a process. */
+const placeOf = (source: string): string | undefined => {
+  const directory = process.getBuiltinModule("node:module").getCompileCacheDir()
+  const { isMainThread } = process.getBuiltinModule("node:worker_threads")
+  const stamp = source.slice(Begin.length, source.indexOf(End))
+  return directory === undefined
+    ? undefined
+    : `${directory}/furrow-${stamp}${isMainThread ? "" : "-thread"}`
+}
+
+/** How many bytes its sum takes, at its end. */
+const SumSize = 4
+
+/** One of so many words is in the sum: what a system that has failed makes of a file is whole pages of something else. */
+const SumStep = 64
+
+/** What tells bytes from others: V8 believes what it is given, and would fail in the middle of the actor's life. */
+const sumOf = (bytes: Buffer): number => {
+  let sum = bytes.length
+  for (let at = 0; at + 4 <= bytes.length; at += 4 * SumStep) {
+    sum = (Math.imul(sum, 31) + bytes.readInt32LE(at)) | 0
+  }
+  return sum
+}
+
+const read = (place: string): Buffer | undefined => {
+  try {
+    const bytes = process.getBuiltinModule("node:fs").readFileSync(place)
+    const code = bytes.subarray(0, -SumSize)
+    return bytes.readInt32LE(code.length) === sumOf(code) ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes it beside its place first, so that nobody finds half of it. */
+const write = (place: string, code: Buffer): void => {
+  const fs = process.getBuiltinModule("node:fs")
+  const { threadId } = process.getBuiltinModule("node:worker_threads")
+  const own = `${place}.${process.pid}.${threadId}`
+  const sum = Buffer.alloc(SumSize)
+  sum.writeInt32LE(sumOf(code))
+  try {
+    fs.writeFileSync(own, Buffer.concat([code, sum]), { mode: 0o600, flush: true })
+    fs.renameSync(own, place)
+  } catch {
+    // There is no room, or no such directory any more.
+    fs.rmSync(own, { force: true })
+  }
+}
+
+/** After how many milliseconds it is kept at the latest: V8 forgets in time what is not run again. */
+const LatestTime = 10_000
+
+/** Keeps what V8 has made of it by the end of an actor's life, if that ends in order, or after some of a longer one. */
+const keep = (script: Script, place: string): void => {
+  const now = (): void => {
+    clearTimeout(timer)
+    process.off("exit", atExit)
+    if (process.argv[2]?.startsWith(RolePrefix)) write(place, script.createCachedData())
+  }
+  const atExit = (code: number): void => {
+    if (code === 0) now()
+  }
+  const timer = setTimeout(now, LatestTime)
+  timer.unref()
+  process.on("exit", atExit)
+}
+
+/** Runs the file. */
+export const run = (file: URL): Built => {
+  const filename = process.getBuiltinModule("node:url").fileURLToPath(file)
+  const source = process.getBuiltinModule("node:fs").readFileSync(filename, "latin1")
+  const place = placeOf(source)
+  const kept = place === undefined ? undefined : read(place)
+  const { Script } = process.getBuiltinModule("node:vm")
+  const script = new Script(source, {
+    filename,
+    ...(kept === undefined ? {} : { cachedData: kept })
+  })
+  if (place !== undefined && script.cachedDataRejected !== false) keep(script, place)
+  const exports: { modules?: Built } = {}
+  script.runInThisContext()(exports, (id: string) => process.getBuiltinModule(id), file.href)
+  return exports.modules!
+}
