@@ -158,7 +158,7 @@ describe("what actors start from", () => {
     expect(Prebuilt.isFresh(join(tmpdir(), "no-such-folder"))).toBe(false)
   })
 
-  it("keeps what V8 makes of it in an actor's life that ends in order, and takes it up while it is whole", async () => {
+  it("keeps what V8 makes of it in the first lives of actors that end in order, and takes it up while it is whole", async () => {
     const folder = mkdtempSync(join(tmpdir(), "furrow-prebuilt-"))
     const live = async (role: string, code = 0): Promise<ReadonlyArray<string>> => {
       const main = `await import("effect/Effect"); process.exit(${code})`
@@ -191,8 +191,15 @@ describe("what actors start from", () => {
       const [kept, ...others] = await live("furrow:First")
       expect(others).toEqual([])
       const first = statSync(kept!)
-      expect(await live("furrow:Second")).toEqual([kept])
-      expect(statSync(kept!).ino).toBe(first.ino)
+      for (let lives = 2; lives <= 4; lives++) {
+        const { ino } = statSync(kept!)
+        expect(await live("furrow:Another")).toEqual([kept])
+        expect(statSync(kept!).ino).not.toBe(ino)
+      }
+      const last = statSync(kept!)
+      expect(last.size).toBeGreaterThanOrEqual(first.size)
+      expect(await live("furrow:Last")).toEqual([kept])
+      expect(statSync(kept!).ino).toBe(last.ino)
       const whole = readFileSync(kept!)
       const broken = Buffer.from(whole).fill(0, whole.length / 2, whole.length / 2 + 4096)
       for (const bytes of [broken, whole.subarray(0, -4096), Buffer.alloc(0)]) {

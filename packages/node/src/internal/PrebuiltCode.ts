@@ -36,8 +36,17 @@ const placeOf = (source: string): string | undefined => {
     : `${directory}/furrow-${stamp}${isMainThread ? "" : "-thread"}`
 }
 
-/** How many bytes its sum takes, at its end. */
-const SumSize = 4
+/** What V8 has made of the text in so many lives, each of which has begun with what there was before. */
+interface Kept {
+  readonly code: Buffer
+  readonly lives: number
+}
+
+/** How many lives add to it: the first may have been one that says little of others, and each takes 20 ms for it. */
+const Lives = 4
+
+/** What stands behind the code: its sum, and the number of lives. */
+const TrailSize = 8
 
 /** One of so many words is in the sum: what a system that has failed makes of a file is whole pages of something else. */
 const SumStep = 64
@@ -51,25 +60,28 @@ const sumOf = (bytes: Buffer): number => {
   return sum
 }
 
-const read = (place: string): Buffer | undefined => {
+const read = (place: string): Kept | undefined => {
   try {
     const bytes = process.getBuiltinModule("node:fs").readFileSync(place)
-    const code = bytes.subarray(0, -SumSize)
-    return bytes.readInt32LE(code.length) === sumOf(code) ? code : undefined
+    const code = bytes.subarray(0, -TrailSize)
+    return bytes.readInt32LE(code.length) === sumOf(code)
+      ? { code, lives: bytes.readInt32LE(code.length + 4) }
+      : undefined
   } catch {
     return undefined
   }
 }
 
 /** Writes it beside its place first, so that nobody finds half of it. */
-const write = (place: string, code: Buffer): void => {
+const write = (place: string, { code, lives }: Kept): void => {
   const fs = process.getBuiltinModule("node:fs")
   const { threadId } = process.getBuiltinModule("node:worker_threads")
   const own = `${place}.${process.pid}.${threadId}`
-  const sum = Buffer.alloc(SumSize)
-  sum.writeInt32LE(sumOf(code))
+  const trail = Buffer.alloc(TrailSize)
+  trail.writeInt32LE(sumOf(code))
+  trail.writeInt32LE(lives, 4)
   try {
-    fs.writeFileSync(own, Buffer.concat([code, sum]), { mode: 0o600, flush: true })
+    fs.writeFileSync(own, Buffer.concat([code, trail]), { mode: 0o600, flush: true })
     fs.renameSync(own, place)
   } catch {
     // There is no room, or no such directory any more.
@@ -81,16 +93,19 @@ const write = (place: string, code: Buffer): void => {
 const LatestTime = 10_000
 
 /** Keeps what V8 has made of it by the end of an actor's life, if that ends in order, or after some of a longer one. */
-const keep = (script: Script, place: string): void => {
-  const now = (): void => {
+const keep = (script: Script, place: string, before: Kept | undefined): void => {
+  const once = (): void => {
     clearTimeout(timer)
     process.off("exit", atExit)
-    if (process.argv[2]?.startsWith(RolePrefix)) write(place, script.createCachedData())
+    if (!process.argv[2]?.startsWith(RolePrefix)) return
+    const now = script.createCachedData()
+    const code = before !== undefined && before.code.length > now.length ? before.code : now
+    write(place, { code, lives: (before?.lives ?? 0) + 1 })
   }
   const atExit = (code: number): void => {
-    if (code === 0) now()
+    if (code === 0) once()
   }
-  const timer = setTimeout(now, LatestTime)
+  const timer = setTimeout(once, LatestTime)
   timer.unref()
   process.on("exit", atExit)
 }
@@ -104,9 +119,11 @@ export const run = (file: URL): Built => {
   const { Script } = process.getBuiltinModule("node:vm")
   const script = new Script(source, {
     filename,
-    ...(kept === undefined ? {} : { cachedData: kept })
+    ...(kept === undefined ? {} : { cachedData: kept.code })
   })
-  if (place !== undefined && script.cachedDataRejected !== false) keep(script, place)
+  const taken = script.cachedDataRejected === false ? kept : undefined
+  if (place !== undefined && (taken === undefined || taken.lives < Lives))
+    keep(script, place, taken)
   const exports: { modules?: Built } = {}
   script.runInThisContext()(exports, (id: string) => process.getBuiltinModule(id), file.href)
   return exports.modules!
