@@ -318,7 +318,7 @@ describe("a guardian", () => {
   const guardians = () =>
     Table.all().filter((entry) => entry.parent === process.pid && Table.isGuardian(entry))
 
-  it.live("S9 is there from the first actor to the last, and no longer", () =>
+  it.live("S9 is there from the first actor of a block to its end, and no longer", () =>
     Effect.gen(function* () {
       for (let times = 0; times < 2; times++) {
         yield* Nursery.run(
@@ -329,10 +329,17 @@ describe("a guardian", () => {
             const first = yield* spawn
             const [guardian, ...others] = guardians()
             expect(others).toEqual([])
-            yield* spawn
+            const second = yield* spawn
             yield* first.stop
             expect(guardians()).toEqual([guardian])
-            expect(watch.of("Started").map(({ guard }) => guard)).toEqual(["guardian", "guardian"])
+            yield* second.stop
+            yield* spawn
+            expect(guardians()).toEqual([guardian])
+            expect(watch.of("Started").map(({ guard }) => guard)).toEqual([
+              "guardian",
+              "guardian",
+              "guardian"
+            ])
           }).pipe(Effect.scoped)
         )
         expect(guardians()).toEqual([])

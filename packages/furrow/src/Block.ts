@@ -21,6 +21,7 @@ import * as NurseryLimits from "./NurseryLimits.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import { ForkFailed, LimitReached, NurseryClosed } from "./TreeError.ts"
 import type { ActorCrashed } from "./TreeError.ts"
+import { BlockScope } from "./Spawner.ts"
 import * as Waits from "./Waits.ts"
 
 /** A child that the block owns. */
@@ -48,6 +49,8 @@ export class Block implements NurseryService {
   /** Done when something in the block has failed. */
   readonly failing = Deferred.makeUnsafe<void>()
   readonly failures: Array<Cause.Reason<ActorCrashed | ForkFailed>> = []
+  /** What is kept for all of its actors; to be closed when nothing else is left. */
+  readonly scope = Scope.makeUnsafe()
   private readonly limits: Partial<NurseryLimits.NurseryLimits>
   /** The grace of the request that the block is part of, if it is. */
   private readonly grace: Life.Grace | undefined
@@ -142,6 +145,7 @@ export class Block implements NurseryService {
             })
           ).pipe(
             Effect.provideService(Scope.Scope, scope),
+            Effect.provideService(BlockScope, this.scope),
             Effect.provideService(Within, [...this.within, scope]),
             Effect.provideService(Life.CurrentGrace, keeping === "one-shot" ? grace : this.grace)
           )

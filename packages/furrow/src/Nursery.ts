@@ -14,7 +14,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { Self } from "./Actor.ts"
 import type { AnyDefinition, Client, Definition, Handlers, Portal, PortalOf } from "./Actor.ts"
 import { Block } from "./Block.ts"
@@ -115,6 +115,7 @@ export const runIn = <A, E, R>(
         })
 
       const ended = yield* Fiber.await(running)
+      yield* Scope.close(block.scope, Exit.void)
       const all = reasonsOf(ended)
       const own = all.filter((reason) => bodyEnded || !isOurDoing(reason, life))
       const kept = own.filter((reason) => !tellsOfCrash(reason, block.failures))

@@ -17,7 +17,7 @@ import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
 import type { Guard as Guards } from "furrow/Guard"
 import type { ProcessExit } from "furrow/ProcessExit"
-import { Spawner } from "furrow/Spawner"
+import { BlockScope, Spawner } from "furrow/Spawner"
 import type { Output, ProcessOptions, Spawned, SpawnRequest } from "furrow/Spawner"
 import { LimitReached, SpawnError } from "furrow/TreeError"
 import { existsSync } from "node:fs"
@@ -159,6 +159,8 @@ const toSpawnError = (request: SpawnRequest, cause: Cause.Cause<PlatformError>):
 interface Own {
   readonly spawner: ChildProcessSpawner["Service"]
   readonly guardians: RcMap.RcMap<number, Guardian.Guardian, PlatformError>
+  /** For which graces a block has its guardian. */
+  readonly kept: WeakMap<Scope.Scope, Set<number>>
   readonly spares: SparePool.SparePool
   /** Says, once, that there can be no spares. */
   readonly noSpares: Effect.Effect<void>
@@ -185,8 +187,20 @@ const termsFor = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Te
 const guardianFor = ({ guardians }: Own, { grace }: Terms) =>
   RcMap.get(guardians, Math.floor(grace / Guardian.TurnTime))
 
+/** Has the guardian stay as long as the block: a start that waits for one takes 4 ms more, and an end 1 ms. */
+const keepForBlock = Effect.fnUntraced(function* (own: Own, terms: Terms) {
+  const block = yield* BlockScope
+  if (block === undefined) return
+  let kept = own.kept.get(block)
+  if (kept === undefined) own.kept.set(block, (kept = new Set()))
+  if (kept.has(terms.grace)) return
+  kept.add(terms.grace)
+  yield* Scope.provide(guardianFor(own, terms), block)
+})
+
 const careFor = Effect.fnUntraced(function* (own: Own, terms: Terms) {
   const guardian = terms.guard === "guardian" ? yield* guardianFor(own, terms) : undefined
+  if (guardian !== undefined) yield* keepForBlock(own, terms)
   return { guardian, groupGrace: terms.groupGrace }
 })
 
@@ -308,13 +322,15 @@ const spawn = Effect.fnUntraced(function* (
 export const layer: Layer.Layer<Spawner, never, ChildProcessSpawner> = Layer.effectContext(
   Effect.gen(function* () {
     const spawner = yield* ChildProcessSpawner
-    // One, that is there as long as there are actors. (In fact one for each grace that they are given.)
+    // One, that is there as long as there are actors, or blocks that had some. (In fact one for each grace that they
+    // are given.)
     const guardians = yield* RcMap.make({
       lookup: (turns: number) => Guardian.make(spawner, turns)
     })
     const own: Own = {
       spawner,
       guardians,
+      kept: new WeakMap(),
       spares: yield* SparePool.make,
       noSpares: yield* Effect.cached(
         Effect.logWarning(
