@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -842,6 +843,50 @@ describe("values that are too long for the other end", () => {
         defectsOf(yield* Effect.exit(Stream.runDrain(client.Items({ size: 2001 }))))
       ).toMatchObject([tooLong("fromCallee")])
       expect(yield* client.Grow(small)).toBe(small.text)
+    })
+  )
+})
+
+describe("An open dialog", () => {
+  test(
+    "has one fiber at both of its ends together: that of its handler",
+    Effect.suspend(() => {
+      let running = 0
+      const counting: Metric.FiberRuntimeMetricsService = {
+        recordFiberStart: () => {
+          running++
+        },
+        recordFiberEnd: () => {
+          running--
+        }
+      }
+      const many = 5
+      return Effect.gen(function* () {
+        const { client } = yield* connect(
+          Worker,
+          worker({
+            Talk: ({ n }, dialog) =>
+              dialog.accept(n).pipe(
+                Effect.flatMap(({ messages }) => Stream.runDrain(messages)),
+                Effect.as(n)
+              )
+          })
+        )
+        yield* settle
+        const before = running
+        const dialogs = yield* Effect.forEach(
+          Array.from({ length: many }, (_, n) => n),
+          (n) => client.Talk({ n })
+        )
+        yield* settle
+        expect(running - before).toBe(many)
+        for (const dialog of dialogs) {
+          yield* dialog.end
+          expect(yield* dialog.result).toBe(dialog.started)
+        }
+        yield* settle
+        expect(running).toBe(before)
+      }).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, counting))
     })
   )
 })

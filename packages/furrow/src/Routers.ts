@@ -563,7 +563,7 @@ export const makeClient = (
         )
       )
 
-    /** The router's Request becomes an Open. The router keeps the effect for as long as the dialog. */
+    /** The router's Request becomes an Open. */
     const open = (ticket: Ticket, request: RpcRequest<Rpc.Any>): Effect.Effect<void, unknown> =>
       Effect.withFiber((fiber) => {
         const { operation } = ticket
@@ -633,7 +633,11 @@ export const makeClient = (
       )
       if (outgoing === undefined) return gone(operation)
       ticket.outgoing = outgoing
-      ticket.requestId = requestId
+      // The router would wait in a fiber for as long as the dialog, and tell nobody of its end. It must not leave a
+      // middleware, which may still fail, and so ends the dialog.
+      if (operation.kind === "dialog" && operation.rpc.middlewares.size === 0) {
+        calling.answer(requestId, Exit.void)
+      } else ticket.requestId = requestId
       if (patience === undefined && operation.kind !== "stream") return Effect.void
       const delivered = operation.kind === "stream" ? pump(ticket, requestId) : undefined
       const timer =
@@ -800,6 +804,8 @@ export const makeClient = (
     const requestEnded = (ticket: Ticket) => (exit: Final) => {
       // Once the caller has left, the end is the callee's last word, and not that of the router's fiber.
       if (ticket.isLeft) return
+      // The router has done its part, and the dialog goes on.
+      if (Exit.isSuccess(exit) && ticket.outgoing !== undefined) return
       // A middleware of the caller may fail while the callee runs.
       if (Exit.isFailure(exit) && ticket.outgoing !== undefined && !ticket.isOver) {
         runFork(ticket.fail(exit.cause))
