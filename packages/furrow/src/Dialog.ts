@@ -13,7 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 
 const LanesTypeId = "~furrow/Dialog/Lanes"
@@ -230,13 +230,27 @@ export class Opening<Started, FromCaller, FromCallee, Success, E> extends Effect
     Scope.Scope
   > {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.map(
-        Effect.acquireRelease(this.open(restore), (held) => held.release),
-        (held) => held.caller
+      Effect.flatMap(this.open(restore), (held) =>
+        Effect.withFiber((fiber) => {
+          const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+          return Effect.as(
+            Scope.addFinalizerExit(scope, releasing(held, fiber.context)),
+            held.caller
+          )
+        })
       )
     )
   }
 }
+
+/**
+ * What a scope keeps of an open dialog. A function of its own, so that it keeps nothing of how the dialog was opened, as
+ * `Effect.acquireRelease` does.
+ */
+const releasing =
+  (held: { readonly release: Effect.Effect<void> }, context: Context.Context<never>) =>
+  (): Effect.Effect<void> =>
+    Effect.provideContext(held.release, context)
 
 /**
  * Holds a dialog for the length of a block, which ends only when both ends have ended; the block's value is its body's.
