@@ -25,6 +25,7 @@ class Program implements Caller<unknown, unknown, unknown, unknown, unknown> {
   hasMet = false
   readonly #ticket: Ticket
   readonly #end: DialogEnd
+  #send: Caller<unknown, unknown, unknown, unknown, unknown>["send"] | undefined
 
   constructor(ticket: Ticket, end: DialogEnd, started: unknown) {
     this.#ticket = ticket
@@ -44,7 +45,11 @@ class Program implements Caller<unknown, unknown, unknown, unknown, unknown> {
   }
 
   /** Programs take it out of the dialog. */
-  readonly send = (item: unknown): Effect.Effect<void, unknown> => {
+  get send(): (item: unknown) => Effect.Effect<void, unknown> {
+    return (this.#send ??= (item) => this.#sending(item))
+  }
+
+  #sending(item: unknown): Effect.Effect<void, unknown> {
     const { operation, session } = this.#ticket
     return Effect.flatMap(operation.fromCaller.encode(item, session.valueLimit), (bytes) =>
       Effect.flatMap(this.#end.send(bytes), (refusal) =>
