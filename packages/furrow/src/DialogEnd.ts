@@ -141,7 +141,7 @@ export class DialogEnd {
   /** The caller leaves: nothing more is sent, what is there and what comes is not taken. */
   cancelled(): void {
     this.cut = this.hasItems || !this.state.receiveEnded
-    this.state = { ...this.state, cancelled: true }
+    this.state = DialogState.left(this.state)
     this.drained = true
     this.discard()
     this.releaseSenders()
@@ -329,7 +329,7 @@ export class DialogEnd {
 
   /** The dialog is over: nobody sends any more, and whoever waits is told. Items that are there can still be taken. */
   over(): void {
-    this.state = { ...this.state, exited: true }
+    this.state = DialogState.over(this.state)
     this.drained = true
     this.forgetParts()
     this.releaseSenders()

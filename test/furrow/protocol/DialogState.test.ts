@@ -119,6 +119,44 @@ describe("One end", () => {
     )
   })
 
+  it("dialogs that go the same way share their states, unless their windows differ", () => {
+    const ways: ReadonlyArray<readonly [State, ReadonlyArray<Step>]> = [
+      [
+        DialogState.caller("dialog", { items: 2, bytes: 10 }),
+        [
+          ["sent", open],
+          ["received", started],
+          ["sent", end],
+          ["received", end],
+          ["sent", cancel],
+          ["received", exit]
+        ]
+      ],
+      [
+        DialogState.callee("dialog", { items: 2, bytes: 10 }),
+        [
+          ["sent", started],
+          ["received", cancel],
+          ["sent", exit]
+        ]
+      ]
+    ]
+    for (const [initial, sequence] of ways) {
+      const begin = initial.role === "caller" ? DialogState.caller : DialogState.callee
+      const again = begin("dialog", { items: 2, bytes: 10 })
+      const states = reached(initial, sequence)
+      expect(states).toHaveLength(sequence.length + 1)
+      for (const [at, state] of reached(again, sequence).entries()) expect(state).toBe(states[at])
+    }
+    const opened = reached(DialogState.caller("dialog", { items: 2, bytes: 10 }), [["sent", open]])
+    const wider = { ...started, window: { items: 3, bytes: 10 } }
+    const [, one, other] = [open, started, wider].map((frame) =>
+      reached(opened.at(-1)!, [["received", frame]]).at(-1)!
+    )
+    expect([one?.credit, other?.credit]).toEqual([started.window, wider.window])
+    expect(DialogState.caller("dialog", { items: 3, bytes: 10 }).granted.items).toBe(3)
+  })
+
   it("once the dialog is over nothing may be sent, and what is heard is late and changes nothing", () => {
     fc.assert(
       fc.property(initial, steps, frames, (initial, sequence, frame) => {

@@ -18,8 +18,11 @@ export type Kind = "call" | "stream" | "dialog"
 /** Which end of the dialog this is. */
 export type Role = "caller" | "callee"
 
-/** One end of one dialog, as far as the protocol is concerned. */
-export interface DialogState {
+/**
+ * One end of one dialog, as far as the protocol is concerned: a value. Most dialogs go the same way, and share the states
+ * on it: a dialog that is open and silent has none of its own.
+ */
+export class DialogState {
   readonly role: Role
   readonly kind: Kind
   /** `Open` is complete. */
@@ -42,6 +45,25 @@ export interface DialogState {
   readonly sending: Lane | undefined
   /** The lane on which a value of the other end is under way in parts. */
   readonly receiving: Lane | undefined
+  /** @internal What comes after it, by the words that were said in it; only of a state that is shared. */
+  readonly after: After | undefined
+
+  /** @internal Begins as a copy. */
+  constructor(state: Omit<DialogState, "after">, after: After | undefined) {
+    this.role = state.role
+    this.kind = state.kind
+    this.opened = state.opened
+    this.started = state.started
+    this.sendEnded = state.sendEnded
+    this.receiveEnded = state.receiveEnded
+    this.cancelled = state.cancelled
+    this.exited = state.exited
+    this.credit = state.credit
+    this.granted = state.granted
+    this.sending = state.sending
+    this.receiving = state.receiving
+    this.after = after
+  }
 }
 
 const nothing: Window = { items: 0, bytes: 0 }
@@ -56,25 +78,33 @@ const fresh = {
   receiving: undefined
 } as const
 
+/** The last that was begun with, of each kind. */
+const callers = new Map<Kind, DialogState>()
+const callees = new Map<Kind, DialogState>()
+
 /** The caller's end before its `Open` is written; `granted` is the window that `Open` names. */
-export const caller = (kind: Kind, granted: Window): DialogState => ({
-  ...fresh,
-  role: "caller",
-  kind,
-  opened: false,
-  credit: nothing,
-  granted
-})
+export const caller = (kind: Kind, granted: Window): DialogState => {
+  const last = callers.get(kind)
+  if (last !== undefined && isSame(last.granted, granted)) return last
+  const state = new DialogState(
+    { ...fresh, role: "caller", kind, opened: false, credit: nothing, granted },
+    new After()
+  )
+  callers.set(kind, state)
+  return state
+}
 
 /** The callee's end once `Open` is complete; `credit` is the window that it named. */
-export const callee = (kind: Kind, credit: Window): DialogState => ({
-  ...fresh,
-  role: "callee",
-  kind,
-  opened: true,
-  credit,
-  granted: nothing
-})
+export const callee = (kind: Kind, credit: Window): DialogState => {
+  const last = callees.get(kind)
+  if (last !== undefined && isSame(last.credit, credit)) return last
+  const state = new DialogState(
+    { ...fresh, role: "callee", kind, opened: true, credit, granted: nothing },
+    new After()
+  )
+  callees.set(kind, state)
+  return state
+}
 
 /** The state after this end has sent a frame, or the rule that forbids it. */
 export const sent = (state: DialogState, frame: DialogFrame): DialogState | Violation =>
@@ -90,6 +120,13 @@ export const received = (state: DialogState, frame: DialogFrame): DialogState | 
   state.exited
     ? state
     : (refusal(state, frame, otherOf(state.role), theirs) ?? next(state, frame, theirs))
+
+/** The state of a caller that has left: nothing that comes concerns it any more. */
+export const left = (state: DialogState): DialogState => follow(state, "cancelled", cancels)
+
+/** The state of a dialog that is over, by whatever way. */
+export const over = (state: DialogState): DialogState =>
+  state.exited ? state : follow(state, "over", ends)
 
 /** Whether this end may begin an item now: it may send at all, has credit, and no value of its own is under way. */
 export const canSend = (state: DialogState): boolean =>
@@ -180,41 +217,48 @@ const refusal = (
   return undefined
 }
 
-/** What a frame that may be said changes. Each state is written out: computed names would cost an item most of its time. */
+/** What a frame that may be said changes. */
 const next = (state: DialogState, frame: DialogFrame, side: Side): DialogState => {
+  const isOurs = side === ours
   switch (frame._tag) {
     case "More":
       return frame.lane === "item"
         ? spent(state, frame.payload, side, "item")
         : under(state, frame.lane, side)
     case "Open":
-      return side === ours
-        ? { ...state, sending: undefined, opened: true }
-        : { ...state, receiving: undefined, opened: true }
+      return isOurs ? follow(state, "open", opensOurs) : follow(state, "theirOpen", opensTheirs)
     case "Started":
-      return side === ours
-        ? { ...state, sending: undefined, started: true, granted: frame.window }
-        : { ...state, receiving: undefined, started: true, credit: frame.window }
+      return start(state, frame.window, isOurs)
     case "Item":
       return spent(state, frame.payload, side, undefined)
     case "End":
-      return side === ours ? { ...state, sendEnded: true } : { ...state, receiveEnded: true }
+      return isOurs ? follow(state, "end", endsOurs) : follow(state, "theirEnd", endsTheirs)
     case "Credit": {
       const { bytes, items } = state[side.back]
       const window = { items: items + frame.items, bytes: bytes + frame.bytes }
-      return side === ours ? { ...state, granted: window } : { ...state, credit: window }
+      const changed = changing(state)
+      if (isOurs) changed.granted = window
+      else changed.credit = window
+      return changed
     }
     case "Cancel":
-      return { ...state, cancelled: true }
+      return follow(state, "cancelled", cancels)
     case "Exit":
-      return side === ours
-        ? { ...state, sending: undefined, exited: true }
-        : { ...state, receiving: undefined, exited: true }
+      return isOurs ? follow(state, "exit", exitsOurs) : follow(state, "theirExit", exitsTheirs)
   }
 }
 
-const under = (state: DialogState, lane: Lane, side: Side): DialogState =>
-  side === ours ? { ...state, sending: lane } : { ...state, receiving: lane }
+/** A state that is about to differ. */
+type Changing = { -readonly [Key in keyof DialogState]: DialogState[Key] }
+
+const changing = (state: DialogState): Changing => new DialogState(state, undefined)
+
+const under = (state: DialogState, lane: Lane, side: Side): DialogState => {
+  const changed = changing(state)
+  if (side === ours) changed.sending = lane
+  else changed.receiving = lane
+  return changed
+}
 
 /** An item is paid for with its first part, its bytes part by part. */
 const spent = (
@@ -226,10 +270,102 @@ const spent = (
   const { bytes, items } = state[side.window]
   const isFirst = state[side.under] === undefined
   const window = { items: isFirst ? items - 1 : items, bytes: bytes - payload.length }
-  return side === ours
-    ? { ...state, credit: window, sending: lane }
-    : { ...state, granted: window, receiving: lane }
+  const changed = changing(state)
+  if (side === ours) {
+    changed.credit = window
+    changed.sending = lane
+  } else {
+    changed.granted = window
+    changed.receiving = lane
+  }
+  return changed
 }
+
+/** The states that follow a shared one, by words that say no more than that they were said. */
+class After {
+  open: DialogState | undefined = undefined
+  theirOpen: DialogState | undefined = undefined
+  start: DialogState | undefined = undefined
+  theirStart: DialogState | undefined = undefined
+  end: DialogState | undefined = undefined
+  theirEnd: DialogState | undefined = undefined
+  cancelled: DialogState | undefined = undefined
+  exit: DialogState | undefined = undefined
+  theirExit: DialogState | undefined = undefined
+  over: DialogState | undefined = undefined
+}
+
+/** The state after such a word: the one that is known, if there is one. */
+const follow = (
+  state: DialogState,
+  word: keyof After,
+  change: (changing: Changing) => void
+): DialogState => {
+  const { after } = state
+  const known = after?.[word]
+  if (known !== undefined) return known
+  const changed: Changing = new DialogState(state, after === undefined ? undefined : new After())
+  change(changed)
+  if (after !== undefined) after[word] = changed
+  return changed
+}
+
+/** The window is nearly always the same. */
+const start = (state: DialogState, window: Window, isOurs: boolean): DialogState => {
+  const { after } = state
+  const known = isOurs ? after?.start : after?.theirStart
+  if (known !== undefined && isSame(isOurs ? known.granted : known.credit, window)) return known
+  const changed: Changing = new DialogState(state, after === undefined ? undefined : new After())
+  changed.started = true
+  if (isOurs) {
+    changed.sending = undefined
+    changed.granted = window
+    if (after !== undefined) after.start = changed
+  } else {
+    changed.receiving = undefined
+    changed.credit = window
+    if (after !== undefined) after.theirStart = changed
+  }
+  return changed
+}
+
+const opensOurs = (state: Changing): void => {
+  state.sending = undefined
+  state.opened = true
+}
+
+const opensTheirs = (state: Changing): void => {
+  state.receiving = undefined
+  state.opened = true
+}
+
+const endsOurs = (state: Changing): void => {
+  state.sendEnded = true
+}
+
+const endsTheirs = (state: Changing): void => {
+  state.receiveEnded = true
+}
+
+const cancels = (state: Changing): void => {
+  state.cancelled = true
+}
+
+const exitsOurs = (state: Changing): void => {
+  state.sending = undefined
+  state.exited = true
+}
+
+const exitsTheirs = (state: Changing): void => {
+  state.receiving = undefined
+  state.exited = true
+}
+
+const ends = (state: Changing): void => {
+  state.exited = true
+}
+
+const isSame = (a: Window, b: Window): boolean => a.items === b.items && a.bytes === b.bytes
 
 /** The lane a frame speaks on; `undefined` for the frames without a value. */
 const laneOf = (frame: DialogFrame): Lane | undefined => {
