@@ -45,10 +45,9 @@ const without = <A>(list: Array<A> | undefined, element: A): Array<A> | undefine
   return list
 }
 
-/** See the module. */
-export class DialogEnd {
+/** See the module. It is what of it waits to be written, too: there may be many. */
+export class DialogEnd extends OutboxLane {
   readonly operation: string
-  readonly lane: OutboxLane
   state: DialogState.DialogState
   /** What this end takes of the other's items before they are taken out, and keeps of its own before they are written. */
   readonly window: Window
@@ -77,11 +76,16 @@ export class DialogEnd {
     carrier: Carrier,
     id?: number
   ) {
+    super(id)
     this.operation = operation
     this.state = state
     this.window = window
     this.carrier = carrier
-    this.lane = new OutboxLane(id, this)
+  }
+
+  /** What of it waits to be written. */
+  get lane(): OutboxLane {
+    return this
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -125,9 +129,10 @@ export class DialogEnd {
 
   /** There is credit, and not too much that waits to be written: the other end may take much, and read nothing. */
   private get hasRoom(): boolean {
-    const { length, parcels } = this.lane
     return (
-      DialogState.canSend(this.state) && length < this.window.bytes && parcels < this.window.items
+      DialogState.canSend(this.state) &&
+      this.length < this.window.bytes &&
+      this.parcels < this.window.items
     )
   }
 
@@ -157,11 +162,11 @@ export class DialogEnd {
   }
 
   private sayItem(bytes: Uint8Array): void {
-    this.say({ _tag: "Item", id: this.lane.id ?? 0, payload: bytes })
+    this.say({ _tag: "Item", id: this.id ?? 0, payload: bytes })
   }
 
-  /** @internal Something of it has been written: there may be room again. */
-  written(): void {
+  /** @internal There may be room again. */
+  override written(): void {
     this.releaseSenders()
   }
 
@@ -230,13 +235,13 @@ export class DialogEnd {
     this.owedBytes += this.handedBytes
     this.handedItems = 0
     this.handedBytes = 0
-    if (this.drained || this.lane.id === undefined) return
+    if (this.drained || this.id === undefined) return
     // Half a window at a time: often enough to keep the sender going, seldom enough to cost little.
     const due = this.owedItems * 2 >= this.window.items || this.owedBytes * 2 >= this.window.bytes
     if (!due || this.owedItems === 0) return
     const frame = {
       _tag: "Credit" as const,
-      id: this.lane.id,
+      id: this.id,
       items: this.owedItems,
       bytes: this.owedBytes
     }

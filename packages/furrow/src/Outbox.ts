@@ -20,11 +20,6 @@ interface Parcel {
   next: Parcel | undefined
 }
 
-/** Whoever is told when something of a lane has been written. */
-export interface LaneOwner {
-  readonly written: () => void
-}
-
 /** The frames of one dialog that wait to be written, in order. */
 export class OutboxLane {
   /** The dialog's id; for a caller's dialog it is drawn when its first frame is written. */
@@ -39,17 +34,13 @@ export class OutboxLane {
   queued = false
   /** How many bytes of payloads wait to be written. */
   length = 0
-  private readonly owner: LaneOwner | undefined
 
-  constructor(id?: number, owner?: LaneOwner) {
+  constructor(id?: number) {
     this.id = id
-    this.owner = owner
   }
 
-  /** @internal Something of it has been written. */
-  written(): void {
-    this.owner?.written()
-  }
+  /** @internal Is told that something of it has been written. */
+  written(): void {}
 
   /** Whether a part of a value has been written and its end has not. */
   get midway(): boolean {
