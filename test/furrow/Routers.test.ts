@@ -12,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -887,6 +888,36 @@ describe("An open dialog", () => {
         yield* settle
         expect(running).toBe(before)
       }).pipe(Effect.provideService(Metric.FiberRuntimeMetrics, counting))
+    })
+  )
+
+  test(
+    "gives an item to one who waits, and to nobody who has given up waiting",
+    Effect.gen(function* () {
+      const { client } = yield* connect(
+        Worker,
+        worker({
+          Talk: ({ n }, dialog) =>
+            dialog.accept(n).pipe(
+              Effect.flatMap(({ messages, send }) => Stream.runForEach(messages, send)),
+              Effect.as(n)
+            )
+        })
+      )
+      const dialog = yield* client.Talk({ n: 1 })
+      const waiting = Effect.forkChild(Stream.runHead(dialog.messages))
+      const kept = [yield* waiting]
+      for (let n = 0; n < 3; n++) {
+        const left = yield* waiting
+        yield* settle
+        yield* Fiber.interrupt(left)
+        kept.push(yield* waiting)
+        yield* settle
+      }
+      for (const n of kept.keys()) yield* dialog.send(n)
+      yield* settle
+      const taken = yield* Effect.forEach(kept, (fiber) => Fiber.join(fiber))
+      expect(taken.map(Option.getOrThrow)).toEqual([0, 1, 2, 3])
     })
   )
 })

@@ -6,10 +6,12 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Stream from "effect/Stream"
 import { ContractBroken } from "./Dialog.ts"
 import type { Accepted } from "./Dialog.ts"
 import type { DialogEnd } from "./DialogEnd.ts"
+import { mapKnown } from "./Known.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
 
 /**
@@ -18,17 +20,30 @@ import type { LaneCodec, Operation } from "./Operations.ts"
  * caller for the end of what that had to say.
  */
 export const itemsOf = (end: DialogEnd, lane: LaneCodec<unknown>): Stream.Stream<unknown> =>
-  Stream.fromPull(
-    Effect.succeed(
-      Effect.flatMap(end.take(1), ([bytes]) =>
-        bytes === undefined
-          ? end.state.role === "callee" && !end.state.receiveEnded
-            ? Effect.interrupt
-            : Cause.done()
-          : Effect.map(lane.decode(bytes), (item) => [item] as const)
-      )
-    )
-  )
+  Stream.fromPull(Effect.succeed(new ItemPull(end, lane)))
+
+/** The next item of a lane. It waits for itself, so that there is nothing else to keep while it does. */
+class ItemPull extends Effectable.Class<readonly [unknown], Cause.Done> {
+  private readonly from: DialogEnd
+  private readonly lane: LaneCodec<unknown>
+
+  constructor(from: DialogEnd, lane: LaneCodec<unknown>) {
+    super()
+    this.from = from
+    this.lane = lane
+  }
+
+  override asEffect(): Effect.Effect<readonly [unknown], Cause.Done> {
+    const { from, lane } = this
+    const taken = from.takeNow(1)
+    if (taken === undefined) return from.awaitItem(this)
+    const [bytes] = taken
+    if (bytes !== undefined) return mapKnown(lane.decode(bytes), (item) => [item] as const)
+    return from.state.role === "callee" && !from.state.receiveEnded
+      ? Effect.interrupt
+      : Cause.done()
+  }
+}
 
 /** What a handler has once it has said its first word. */
 class Speaker implements Accepted<unknown, unknown> {

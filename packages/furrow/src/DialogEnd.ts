@@ -5,6 +5,7 @@
  * router's. The laws are `DialogState`'s, the writing is the session's.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { OutboxLane } from "./Outbox.ts"
 import * as DialogState from "./protocol/DialogState.ts"
 import { kept, Parts } from "./protocol/Framing.ts"
@@ -45,6 +46,30 @@ const without = <A>(list: Array<A> | undefined, element: A): Array<A> | undefine
   return list
 }
 
+/**
+ * Somebody who waits for items. One that was interrupted does not say so, which would cost all others memory: it is
+ * forgotten when its fiber has ended, and does nothing if it is woken before.
+ */
+class Taker<A, E> {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  private readonly resume: (next: Effect.Effect<A, E>) => void
+  private readonly next: Effect.Effect<A, E>
+
+  constructor(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    resume: (next: Effect.Effect<A, E>) => void,
+    next: Effect.Effect<A, E>
+  ) {
+    this.fiber = fiber
+    this.resume = resume
+    this.next = next
+  }
+
+  wake(): void {
+    this.resume(this.next)
+  }
+}
+
 /** See the module. It is what of it waits to be written, too: there may be many. */
 export class DialogEnd extends OutboxLane {
   readonly operation: string
@@ -55,7 +80,7 @@ export class DialogEnd extends OutboxLane {
   // Most dialogs are calls, which have no items: what only items need is made for the first of them.
   private senders: Array<Waiter> | undefined
   private items: Array<Uint8Array> | undefined
-  private takers: Array<() => void> | undefined
+  private takers: Array<Pick<Taker<unknown, unknown>, "fiber" | "wake">> | undefined
   /** Items were received, but not yet given back as credit. */
   private owedItems = 0
   private owedBytes = 0
@@ -192,8 +217,33 @@ export class DialogEnd extends OutboxLane {
    */
   take(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
     return Effect.suspend(() => {
-      this.giveBack()
-      return this.takeNow(max)
+      const taken = this.takeNow(max)
+      return taken === undefined ? this.awaitItem(this.take(max)) : Effect.succeed(taken)
+    })
+  }
+
+  /** The same at once, or nothing if it has to be waited for. */
+  takeNow(max: number): ReadonlyArray<Uint8Array> | undefined {
+    this.giveBack()
+    const { items } = this
+    if (items === undefined) return this.isDry ? [] : undefined
+    let taken = items
+    if (items.length <= max) this.items = undefined
+    else taken = items.splice(0, max)
+    this.handedItems += taken.length
+    for (const item of taken) this.handedBytes += item.length
+    return taken
+  }
+
+  /** Waits until there may be something to take, and goes on with what looks again. */
+  awaitItem<A, E>(next: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.callback<A, E>((resume) => {
+      // A fiber may rest between looking and waiting; what came in between is seen here.
+      if (this.hasItems || this.isDry) return resume(next)
+      this.takers = withLast(
+        this.takers?.filter(({ fiber }) => fiber.pollUnsafe() === undefined),
+        new Taker(Fiber.getCurrent()!, resume, next)
+      )
     })
   }
 
@@ -204,30 +254,6 @@ export class DialogEnd extends OutboxLane {
 
   private get hasItems(): boolean {
     return this.items !== undefined
-  }
-
-  private takeNow(max: number): Effect.Effect<ReadonlyArray<Uint8Array>> {
-    if (this.items !== undefined) {
-      let taken = this.items
-      if (taken.length <= max) this.items = undefined
-      else taken = taken.splice(0, max)
-      this.handedItems += taken.length
-      for (const item of taken) this.handedBytes += item.length
-      return Effect.succeed(taken)
-    }
-    if (this.isDry) return Effect.succeed([])
-    return Effect.flatMap(
-      Effect.callback<void>((resume) => {
-        // A fiber may rest between looking and waiting; what came in between is seen here.
-        if (this.hasItems || this.isDry) return resume(Effect.void)
-        const taker = () => resume(Effect.void)
-        this.takers = withLast(this.takers, taker)
-        return Effect.sync(() => {
-          this.takers = without(this.takers, taker)
-        })
-      }),
-      () => this.takeNow(max)
-    )
   }
 
   private giveBack(): void {
@@ -257,7 +283,7 @@ export class DialogEnd extends OutboxLane {
   wakeTakers(): void {
     const { takers } = this
     this.takers = undefined
-    if (takers !== undefined) for (const taker of takers) taker()
+    if (takers !== undefined) for (const taker of takers) taker.wake()
   }
 
   /** Items that were received and not taken are forgotten; nobody will take them. */
