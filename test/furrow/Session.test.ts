@@ -389,22 +389,34 @@ describe("an Open's payload", () => {
     () =>
       Effect.gen(function* () {
         const peer = yield* caller()
-        const taken: Array<Uint8Array> = []
+        const handed: Array<unknown> = []
         peer.session.callee = {
-          kindOf: () => "call",
+          kindOf: () => "dialog",
           refuse: () => ({ exit: "unimplemented", cancelSeen: false, hops: [], payload: bytes(0) }),
-          onOpen: (incoming) => {
-            taken.push(incoming.takePayload(), incoming.takePayload())
-            incoming.exit({ exit: "success", cancelSeen: false, hops: [], payload: bytes(1) })
+          onOpen: (incoming, open) => {
+            expect(open.payload).toEqual(bytes(42))
+            handed.push(incoming, open, open.payload)
             return { onLeft: () => {} }
           }
         }
         yield* peer.say(open(1, "Echo", bytes(42)))
-        yield* peer.nextOf("Exit")
-        expect(taken).toEqual([bytes(42), new Uint8Array(0)])
+        while (handed.length === 0) yield* Effect.yieldNow
+        const held = reachable(peer.session)
+        expect(handed.map((value) => held.has(value))).toEqual([true, false, false])
       })
   )
 })
+
+/** Everything that can be reached from a value. */
+const reachable = (from: unknown): ReadonlySet<unknown> => {
+  const found = new Set([from])
+  for (const value of found) {
+    if (typeof value !== "object" || value === null) continue
+    for (const part of Object.values(value)) found.add(part)
+    if (value instanceof Map) for (const part of value.values()) found.add(part)
+  }
+  return found
+}
 
 describe("an Open in parts", () => {
   it.effect("is put together, and other dialogs are answered meanwhile", () =>

@@ -306,14 +306,16 @@ export const makeServer = (
 
     /** The handler's run, its scope included: the last word is said when it is over. */
     const answering =
-      (request: Request) =>
+      (request: Request, trace: FrameOf<"Open">["trace"]) =>
       <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
         Effect.withFiber((fiber) => {
           request.incoming.taken()
           // Its caller may have left while the payload was decoded.
           const isLeft = request.cancel !== undefined || request.lost
           request.running = !isLeft
-          const running = isLeft ? Effect.interrupt : within(request, traced(fiber, request, run))
+          const running = isLeft
+            ? Effect.interrupt
+            : within(request, traced(fiber, request, trace, run))
           return Effect.onExit(running, (done) => {
             const { held } = request
             request.running = false
@@ -324,19 +326,21 @@ export const makeServer = (
           })
         })
 
-    const begin = (request: Request): Effect.Effect<void> => {
-      const { incoming, operation } = request
-      const payload = operation.payload.decode(incoming.takePayload())
-      if (isKnown(payload)) return beginWith(request, payload.value)
+    const begin = (request: Request, open: FrameOf<"Open">): Effect.Effect<void> => {
+      const payload = request.operation.payload.decode(open.payload)
+      if (isKnown(payload)) return beginWith(request, open, payload.value)
       return Effect.flatMap(Effect.exit(payload), (known) =>
-        Exit.isFailure(known) ? answer(request, known) : beginWith(request, known.value)
+        Exit.isFailure(known) ? answer(request, known) : beginWith(request, open, known.value)
       )
     }
 
     /** Hands a request to the router, in the context that came with it. */
-    const beginWith = (request: Request, payload: unknown): Effect.Effect<void> => {
-      const { incoming, operation } = request
-      const { open } = incoming
+    const beginWith = (
+      request: Request,
+      open: FrameOf<"Open">,
+      payload: unknown
+    ): Effect.Effect<void> => {
+      const { operation } = request
       if (request.cancel !== undefined || request.lost) return answer(request, Exit.interrupt())
       const write = router.write(
         request.client,
@@ -347,7 +351,7 @@ export const makeServer = (
           payload,
           headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
         } as RpcRequest<Rpc.Any>,
-        { onRequest: answering(request) }
+        { onRequest: answering(request, open.trace) }
       )
       if (open.travelling === undefined && open.timeLeft === undefined) return write
       return Effect.gen(function* () {
@@ -383,12 +387,11 @@ export const makeServer = (
           hops: [{ actor: life.self }],
           payload: new Uint8Array(0)
         }),
-        onOpen: (incoming) => {
-          const { open } = incoming
+        onOpen: (incoming, open) => {
           const operation = (open.json === true ? inJson : operations).get(open.operation)!
           const request = new Request(serving, operation, incoming, client, session.valueLimit)
           requests.set(request.id, request)
-          runFork(begin(request))
+          runFork(begin(request, open))
           return request
         }
       }
@@ -439,14 +442,15 @@ const within = <A, E, R>(
 
 const traced = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
-  { incoming: { open }, operation }: Request,
+  { operation }: Request,
+  trace: FrameOf<"Open">["trace"],
   run: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  open.trace === undefined && !isTraced(fiber)
+  trace === undefined && !isTraced(fiber)
     ? run
     : Effect.withSpan(run, operation.name, {
         kind: "server",
-        ...(open.trace === undefined ? {} : { parent: Tracer.externalSpan(open.trace) })
+        ...(trace === undefined ? {} : { parent: Tracer.externalSpan(trace) })
       })
 
 // ---------------------------------------------------------------------------------------------------------------------

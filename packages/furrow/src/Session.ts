@@ -80,13 +80,10 @@ export interface CallerListener {
   readonly onEnd: (end: CallerEnd) => void
 }
 
-/** A dialog of which this end is the callee, complete with its payload. */
+/** A dialog of which this end is the callee. */
 export interface Incoming {
   readonly id: number
-  readonly open: Omit<FrameOf<"Open">, "payload">
   readonly end: DialogEnd
-  /** Its payload, once: it lasts longer than it is needed, and keeps the chunk that it came in. */
-  readonly takePayload: () => Uint8Array
   /** Says the last word. */
   readonly exit: (frame: Omit<FrameOf<"Exit">, "_tag" | "id">) => void
   /** Gives back the room that the payload took in the window for Opens: a handler has it now. */
@@ -104,8 +101,11 @@ export interface Answerer {
 
 /** Whoever answers Opens. Called outside of any fiber. */
 export interface CalleeListener {
-  /** A dialog was opened. Gives who answers it. */
-  readonly onOpen: (incoming: Incoming) => Answerer
+  /**
+   * A dialog was opened, by a frame that has all of the payload, and is not to be kept: it lasts longer than it is needed,
+   * and keeps the chunk that it came in. Gives who answers it.
+   */
+  readonly onOpen: (incoming: Incoming, open: FrameOf<"Open">) => Answerer
   /** An Open is refused, or was cancelled before it was complete: the frame of its Exit. */
   readonly refuse: (
     operation: string,
@@ -162,27 +162,17 @@ class LiveOutgoing implements Outgoing {
 }
 
 class LiveIncoming implements Incoming {
-  readonly open: { -readonly [Key in keyof FrameOf<"Open">]: FrameOf<"Open">[Key] }
+  readonly id: number
   readonly end: DialogEnd
   answerer: Answerer | undefined
   private readonly session: Session
   private owed: number
 
-  constructor(session: Session, open: FrameOf<"Open">, end: DialogEnd) {
+  constructor(session: Session, { id, payload }: FrameOf<"Open">, end: DialogEnd) {
     this.session = session
-    this.open = open
+    this.id = id
     this.end = end
-    this.owed = open.payload.length
-  }
-
-  get id(): number {
-    return this.open.id
-  }
-
-  takePayload(): Uint8Array {
-    const { payload } = this.open
-    this.open.payload = nothing
-    return payload
+    this.owed = payload.length
   }
 
   exit(frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
@@ -197,7 +187,6 @@ class LiveIncoming implements Incoming {
 }
 
 const none = { items: 0, bytes: 0 }
-const nothing = new Uint8Array(0)
 
 /** See the module. Made with {@link make}. */
 export class Session {
@@ -562,7 +551,7 @@ export class Session {
     const whole = payload === open.payload ? open : { ...open, payload }
     const live = new LiveIncoming(this, whole, end)
     this.incoming.set(id, live)
-    live.answerer = this.callee.onOpen(live)
+    live.answerer = this.callee.onOpen(live, whole)
   }
 
   /** @internal */
