@@ -19,6 +19,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Headers from "effect/http/Headers"
@@ -81,14 +82,11 @@ export interface Server {
   readonly attach: (session: Session) => void
 }
 
-/** One request between its Open and its Exit. */
-class Request implements Answerer {
-  readonly operation: Operation
+/** One request between its Open and its Exit; of a dialog, its handler's end as well. */
+class Request extends DialogCallee implements Answerer {
   readonly incoming: Incoming
   /** The session it came by, as the router counts them. */
   readonly client: number
-  /** The longest value that the caller takes, in bytes. */
-  readonly limit: number
   /** The router has begun to run the handler. */
   running = false
   /** What the router answered while the request's scope was still open. */
@@ -109,15 +107,31 @@ class Request implements Answerer {
     client: number,
     limit: number
   ) {
+    super(operation, incoming.end, limit)
     this.serving = serving
-    this.operation = operation
     this.incoming = incoming
     this.client = client
-    this.limit = limit
   }
 
   get id(): RequestId {
     return RequestId(this.incoming.id)
+  }
+
+  /** The router begins to run it, unless its caller has left while the payload was decoded. */
+  begin(): boolean {
+    this.incoming.taken()
+    this.running = this.cancel === undefined && !this.lost
+    return this.running
+  }
+
+  /** Its handler has ended, and the scope of that has closed. */
+  ran(done: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const { held } = this
+    this.running = false
+    // A handler that gave a Deferred has ended and not yet answered.
+    return held === undefined && Exit.isSuccess(done)
+      ? Effect.void
+      : this.serving.answer(this, withScopeFailures(held, done))
   }
 
   onLeft(why: FrameOf<"Cancel"> | "lost"): void {
@@ -139,6 +153,33 @@ interface Serving {
   readonly clock: Clock.Clock
   /** Interrupts the handler of a request. */
   readonly interrupt: (request: Request) => void
+  /** Says the last word of a request. */
+  readonly answer: (request: Request, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
+
+/**
+ * The run of a request's handler, its scope included: the last word is said when it is over. There may be many that run
+ * for long; what is not needed to end is not kept.
+ */
+class Running<A, E, R> extends Effectable.Class<A, E, R> {
+  private readonly request: Request
+  private readonly trace: FrameOf<"Open">["trace"]
+  private readonly run: Effect.Effect<A, E, R>
+
+  constructor(request: Request, trace: FrameOf<"Open">["trace"], run: Effect.Effect<A, E, R>) {
+    super()
+    this.request = request
+    this.trace = trace
+    this.run = run
+  }
+
+  override asEffect(): Effect.Effect<A, E, R> {
+    const { request, run, trace } = this
+    const fiber = Fiber.getCurrent()!
+    const running = request.begin() ? traced(fiber, request, trace, run) : Effect.interrupt
+    enter(fiber, request)
+    return Effect.onExit(running, (done) => request.ran(done))
+  }
 }
 
 /**
@@ -304,28 +345,6 @@ export const makeServer = (
       })
     )
 
-    /** The handler's run, its scope included: the last word is said when it is over. */
-    const answering =
-      (request: Request, trace: FrameOf<"Open">["trace"]) =>
-      <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        Effect.withFiber((fiber) => {
-          request.incoming.taken()
-          // Its caller may have left while the payload was decoded.
-          const isLeft = request.cancel !== undefined || request.lost
-          request.running = !isLeft
-          const running = isLeft
-            ? Effect.interrupt
-            : within(request, traced(fiber, request, trace, run))
-          return Effect.onExit(running, (done) => {
-            const { held } = request
-            request.running = false
-            // A handler that gave a Deferred has ended and not yet answered.
-            return held === undefined && Exit.isSuccess(done)
-              ? Effect.void
-              : answer(request, withScopeFailures(held, done))
-          })
-        })
-
     const begin = (request: Request, open: FrameOf<"Open">): Effect.Effect<void> => {
       const payload = request.operation.payload.decode(open.payload)
       if (isKnown(payload)) return beginWith(request, open, payload.value)
@@ -351,7 +370,7 @@ export const makeServer = (
           payload,
           headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
         } as RpcRequest<Rpc.Any>,
-        { onRequest: answering(request, open.trace) }
+        { onRequest: (run) => new Running(request, open.trace, run) }
       )
       if (open.travelling === undefined && open.timeLeft === undefined) return write
       return Effect.gen(function* () {
@@ -368,6 +387,7 @@ export const makeServer = (
 
     const serving: Serving = {
       clock,
+      answer,
       // The router answers an interruption of a request that it does not run; such a request answers by itself.
       interrupt: ({ client, id }) => {
         runFork(router.write(client, { _tag: "Interrupt", requestId: id, interruptors: [] }))
@@ -425,20 +445,13 @@ const withScopeFailures = (
 const becameDefect = (error: Cause.Reason<unknown>, defect: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(error) && Cause.isDieReason(defect) && error.error === defect.defect
 
-/** A handler's run, with what its context says of its request. */
-const within = <A, E, R>(
-  { grace, incoming, limit, operation }: Request,
-  run: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  operation.kind === "dialog"
-    ? Effect.updateContext(run, (context: Context.Context<R>) =>
-        Context.add(
-          Context.add(context, Life.CurrentGrace, grace),
-          CurrentCallee,
-          new DialogCallee(operation, incoming.end, limit)
-        )
-      )
-    : Effect.provideService(run, Life.CurrentGrace, grace)
+/** What the context of a request's own fiber says of it, for as long as the fiber runs. */
+const enter = (fiber: Fiber.Fiber<unknown, unknown>, request: Request): void => {
+  const graced = Context.add(fiber.context, Life.CurrentGrace, request.grace)
+  fiber.setContext(
+    request.operation.kind === "dialog" ? Context.add(graced, CurrentCallee, request) : graced
+  )
+}
 
 const traced = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
