@@ -369,10 +369,13 @@ const routable = (operations: ReadonlyMap<string, Rpc.Any>, handlers: object): n
 
 /** A handler that returns without a first word has broken the contract: a defect of its own fiber, so that here, too, it is known. */
 const returning = (handling: Effect.Effect<unknown, unknown, unknown>) =>
-  Effect.tap(handling, (value) =>
-    // One that is answered later may say its first word until then.
-    Deferred.isDeferred(value) ? Effect.void : Effect.flatMap(CurrentCallee, (end) => end.returned)
-  )
+  Effect.flatMap(handling, returned)
+
+const returned = (value: unknown) =>
+  // One that is answered later may say its first word until then.
+  Deferred.isDeferred(value)
+    ? Effect.succeed(value)
+    : Effect.flatMap(CurrentCallee, (end) => Effect.as(end.returned, value))
 
 const calleeFront = {
   accept: (started: never) => Effect.flatMap(CurrentCallee, (end) => end.accept(started))
