@@ -43,8 +43,8 @@ export const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Soc
     : Socket.make({
         reader: socket.reader,
         writer: Effect.map(socket.writer, (writer) => ({
-          ...writer,
-          write: (chunk) => Effect.andThen(gate.await, writer.write(chunk))
+          write: (chunk) => Effect.andThen(gate.await, writer.write(chunk)),
+          writeAll: (chunks) => Effect.andThen(gate.await, writer.writeAll(chunks))
         }))
       })
 

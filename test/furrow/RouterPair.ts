@@ -66,16 +66,16 @@ const tapped = (
   }
   return Socket.make({
     reader: socket.reader,
-    writer: Effect.map(socket.writer, (writer) => ({
-      ...writer,
-      write: (chunk) =>
-        Effect.andThen(
-          Effect.sync(() => {
-            if (chunk instanceof Uint8Array) listen(chunk)
-          }),
-          writer.write(chunk)
-        )
-    }))
+    writer: Effect.map(socket.writer, (writer) => {
+      const heard = (chunks: ReadonlyArray<Uint8Array | string | Socket.CloseEvent>) =>
+        Effect.sync(() => {
+          for (const chunk of chunks) if (chunk instanceof Uint8Array) listen(chunk)
+        })
+      return {
+        write: (chunk) => Effect.andThen(heard([chunk]), writer.write(chunk)),
+        writeAll: (chunks) => Effect.andThen(heard(chunks), writer.writeAll(chunks))
+      }
+    })
   })
 }
 

@@ -19,16 +19,14 @@ const direct = Effect.gen(function* () {
     take(bytes("flowed"))
     end("it is over")
   })
-  const write = Wire.putting(
-    () => Deferred.await(ended),
-    (chunk, told) => {
-      put.push(text(chunk))
-      told(Exit.void)
-    }
-  )
+  const write = () => Deferred.await(ended)
+  const writer = Wire.putting({ write, writeAll: write }, (pieces, told) => {
+    put.push(...pieces.map(text))
+    told(Exit.void)
+  })
   const socket = Socket.make({
     reader: Effect.succeed({ pull, upgrade: Socket.SocketUpgradeError.unsupported }),
-    writer: Effect.succeed({ write, writeAll: () => Effect.void })
+    writer: Effect.succeed(writer)
   })
   return { put, socket }
 })
@@ -66,8 +64,8 @@ describe("a wire", () => {
       const wire = yield* open(socket)
       expect(yield* flowed(wire)).toEqual(["flowed", "it is over"])
       const exits: Array<Exit.Exit<void, Socket.SocketError>> = []
-      wire.put(bytes("one"), (exit) => exits.push(exit))
-      expect([put, exits]).toEqual([["one"], [Exit.void]])
+      wire.put([bytes("one"), bytes("two")], (exit) => exits.push(exit))
+      expect([put, exits]).toEqual([["one", "two"], [Exit.void]])
     })
   )
 
@@ -92,7 +90,7 @@ describe("a wire", () => {
       const ends = MemorySocket.make()
       const there = yield* open(ends.accepted)
       const wire = yield* open(loud(ends.dialled))
-      wire.put(bytes("said"), () => {})
+      wire.put([bytes("said")], () => {})
       expect((yield* there.pull).map(text)).toEqual(["SAID"])
       yield* there.write(bytes("heard"))
       ends.close()
@@ -106,7 +104,7 @@ describe("a wire", () => {
           () => {}
         )
       )
-      wrapped.put(bytes("said"), () => {})
+      wrapped.put([bytes("said")], () => {})
       expect([first, put]).toEqual(["PULLED", []])
     })
   )
@@ -117,7 +115,7 @@ describe("a wire", () => {
       const scope = yield* Scope.make()
       const wire = yield* Scope.provide(open(loud(socket)), scope)
       const told = yield* Deferred.make<void, Socket.SocketError>()
-      wire.put(bytes("said"), (exit) => Deferred.doneUnsafe(told, exit))
+      wire.put([bytes("said")], (exit) => Deferred.doneUnsafe(told, exit))
       yield* Scope.close(scope, Exit.void)
       expect(Exit.hasInterrupts(yield* Effect.exit(Deferred.await(told)))).toBe(true)
     })

@@ -166,8 +166,8 @@ export class Outbox {
     if (this.waiting.length < waiting.length) this.wake()
   }
 
-  /** The next bytes to write, at most about `limit`, or nothing. */
-  take(codec: Codec, limit: number): Uint8Array | undefined {
+  /** The next bytes to write, at most about `limit`, in pieces; or nothing. */
+  take(codec: Codec, limit: number): ReadonlyArray<Uint8Array> | undefined {
     const { batch } = this
     const add = (frame: Frame) => {
       batch.begin()
@@ -188,7 +188,7 @@ export class Outbox {
     this.ring = turn === ring.length ? [] : ring.slice(turn)
     // Whoever is told may have more to say: that is for the next time.
     for (let told = 0; told < turn; told++) ring[told]!.written()
-    return batch.length === 0 ? undefined : batch.take()
+    return batch.length === 0 ? undefined : batch.takePieces()
   }
 
   private enqueue(lane: OutboxLane): void {

@@ -5,6 +5,7 @@
  * when the connection is over. It moves bytes and frames; what a payload means, and who answers an Open, is the
  * router's; who it is that is at the other end, `launch`'s and `ActorProgram`'s.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -684,18 +685,18 @@ export class Session {
     this.isDue = false
     while (!this.isWriting && !Deferred.isDoneUnsafe(this.silent)) {
       const isLast = !this.outbox.ready
-      let bytes: Uint8Array | undefined
+      let pieces: ReadonlyArray<Uint8Array> | undefined
       try {
-        if (!isLast) bytes = this.outbox.take(this.codec, WriteSize)
-        else if (this.lastWord !== undefined) bytes = Codec.framed(this.codec, this.lastWord)
+        if (!isLast) pieces = this.outbox.take(this.codec, WriteSize)
+        else if (this.lastWord !== undefined) pieces = [Codec.framed(this.codec, this.lastWord)]
       } catch (defect) {
         Deferred.doneUnsafe(this.silent, Exit.void)
         return this.lose(`a frame could not be written: ${String(defect)}`)
       }
-      if (bytes === undefined) return
+      if (pieces === undefined || !Arr.isReadonlyArrayNonEmpty(pieces)) return
       this.isWriting = true
       let isNow = true
-      this.wire.put(bytes, (exit) => {
+      this.wire.put(pieces, (exit) => {
         this.isWriting = false
         if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
           this.lose(`a frame could not be written: ${String(Cause.squash(exit.cause))}`)

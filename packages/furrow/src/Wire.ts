@@ -5,6 +5,7 @@
  * Answers for every socket being such a wire. One that can do it by itself says so, with `flowing` and `putting`; for any
  * other, and for one that somebody has wrapped, a fiber pulls and a fiber writes.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,18 +19,17 @@ import type * as Socket from "effect/socket/Socket"
  */
 export type Flow = (take: (chunk: Uint8Array) => void, end: (why: string) => void) => void
 
-/** Writes some bytes behind those before them; tells once that they are taken, or never will be. */
+/** Writes some bytes, in pieces, behind those before them; tells once that they are taken, or never will be. */
 export type Put = (
-  bytes: Uint8Array,
+  pieces: NonEmptyReadonlyArray<Uint8Array>,
   told: (exit: Exit.Exit<void, Socket.SocketError>) => void
 ) => void
 
 type Pull = Socket.Reader["pull"]
-type Write = Socket.Writer["write"]
 
 // By what a wrapper would replace: what it adds must not be passed by.
 const flows = new WeakMap<Pull, Flow>()
-const puts = new WeakMap<Write, Put>()
+const puts = new WeakMap<Socket.Writer["write"] | Socket.Writer["writeAll"], Put>()
 
 /** A reader's `pull` that can also flow. */
 export const flowing = <P extends Pull>(pull: P, flow: Flow): P => {
@@ -40,10 +40,15 @@ export const flowing = <P extends Pull>(pull: P, flow: Flow): P => {
 /** How this `pull` flows by itself, if it can. */
 export const flowOf = (pull: Pull): Flow | undefined => flows.get(pull)
 
-/** A writer's `write` that can also do without a fiber. */
-export const putting = <W extends Write>(write: W, put: Put): W => {
-  puts.set(write, put)
-  return write
+/** A writer that can also do without a fiber. */
+export const putting = (writer: Socket.Writer, put: Put): Socket.Writer => {
+  puts.set(writer.write, put).set(writer.writeAll, put)
+  return writer
+}
+
+const putOf = ({ write, writeAll }: Socket.Writer): Put | undefined => {
+  const put = puts.get(write)
+  return put === puts.get(writeAll) ? put : undefined
 }
 
 /** See the module. */
@@ -71,7 +76,7 @@ export const open = Effect.fnUntraced(function* (
   socket: Socket.Socket,
   writing: Scope.Scope
 ): Effect.fn.Return<Wire, Socket.SocketError, Scope.Scope> {
-  const { write } = yield* Scope.provide(socket.writer, writing)
+  const writer = yield* Scope.provide(socket.writer, writing)
   const { pull } = yield* socket.reader
   const run = yield* FiberSet.makeRuntime<never, void, Socket.SocketError>()
   return {
@@ -88,7 +93,12 @@ export const open = Effect.fnUntraced(function* (
           if (Exit.isFailure(exit)) end(why(exit.cause))
         })
       }),
-    write,
-    put: puts.get(write) ?? ((bytes, told) => void run(write(bytes)).addObserver(told))
+    write: writer.write,
+    put:
+      putOf(writer) ??
+      ((pieces, told) => {
+        const all = pieces.length === 1 ? writer.write(pieces[0]) : writer.writeAll(pieces)
+        run(all).addObserver(told)
+      })
   }
 })

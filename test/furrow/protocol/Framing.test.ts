@@ -187,4 +187,22 @@ describe("Framing", () => {
       )
     )
   })
+
+  it("a batch copies few bytes and takes many as they are, between what was copied", () => {
+    const batch = new Framing.Batch()
+    const [few, many] = [new Uint8Array(100).fill(1), new Uint8Array(20_000).fill(2)]
+    for (const body of [few, many, few, many]) {
+      batch.begin()
+      batch.byte(7)
+      batch.bytes(body)
+      batch.end()
+    }
+    expect(batch.length).toBe(4 * 5 + 2 * 20_100)
+    const pieces = batch.takePieces()
+    expect(pieces.map(({ length }) => length)).toEqual([110, 20_000, 110, 20_000])
+    expect([pieces[1]?.buffer, pieces[3]?.buffer]).toEqual([many.buffer, many.buffer])
+    const bodies = [few, many, few, many].map((body) => Uint8Array.of(7, ...body))
+    expect(Buffer.concat(pieces)).toEqual(Buffer.from(Framing.join(bodies)))
+    expect(batch.length).toBe(0)
+  })
 })

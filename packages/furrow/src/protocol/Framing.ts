@@ -8,6 +8,16 @@ import { FrameLimit, PartSize, Violation } from "./Protocol.ts"
 
 const PrefixSize = 4
 
+const joined = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const all = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
+}
+
 /** Joins bodies to one buffer that can be written at once, each body behind its length. */
 export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
   let size = 0
@@ -26,12 +36,15 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
 /** What a batch begins with, in bytes: small ones are cut from it one after the other, a larger one grows by doubling. */
 const BatchSize = 8192
 
-/** The most that a batch begins with after a large one, in bytes: two parts of a long value, and small frames beside them. */
+/** The most that a batch begins with after a large one, in bytes: as much as is written at once, and some more. */
 const LargeBatch = 2 * PartSize + 2048
+
+/** From how many bytes on they are taken as they are, beside what is written: copying them would cost more. */
+const Apart = 8192
 
 /**
  * Frames on their way out: each is written behind the last, its length before it, and all are taken at once, so that a
- * frame costs no buffer of its own.
+ * frame costs no buffer of its own. Many bytes are not copied: they must stay as they are until they are written.
  */
 export class Batch {
   private buffer = new Uint8Array(BatchSize)
@@ -39,10 +52,19 @@ export class Batch {
   /** What is before it has been taken. */
   private taken = 0
   private filled = 0
+  /** Where the frame began that is being written, and how many bytes there were. */
   private began = 0
+  private before = 0
+  /** What stands apart, each with how much of what is copied stands before it. */
+  private apart: Array<{ readonly at: number; readonly bytes: Uint8Array }> = []
+  private apartLength = 0
 
   /** How many bytes wait to be taken. */
   get length(): number {
+    return this.copied + this.apartLength
+  }
+
+  private get copied(): number {
     return this.filled - this.taken
   }
 
@@ -51,11 +73,12 @@ export class Batch {
     this.began = this.filled
     this.room(PrefixSize)
     this.filled += PrefixSize
+    this.before = this.length
   }
 
   /** The frame is complete. */
   end(): void {
-    this.view.setUint32(this.began, this.filled - this.began - PrefixSize)
+    this.view.setUint32(this.began, this.length - this.before)
   }
 
   /** One byte. */
@@ -82,15 +105,44 @@ export class Batch {
     this.filled += 8
   }
 
-  /** Some bytes; they are copied. */
+  /** Some bytes; they are copied, if they are few. */
   bytes(bytes: Uint8Array): void {
+    if (bytes.length >= Apart) {
+      this.apart.push({ at: this.copied, bytes })
+      this.apartLength += bytes.length
+      return
+    }
     this.room(bytes.length)
     this.buffer.set(bytes, this.filled)
     this.filled += bytes.length
   }
 
-  /** All that was written since the last time; it is not written to again. */
+  /** All that was written since the last time, in one piece; it is not written to again. */
   take(): Uint8Array {
+    const pieces = this.takePieces()
+    const [first] = pieces
+    return pieces.length === 1 && first !== undefined ? first : joined(pieces)
+  }
+
+  /** The same in as many pieces as there are, in order. */
+  takePieces(): ReadonlyArray<Uint8Array> {
+    const copied = this.takeCopied()
+    const { apart } = this
+    if (apart.length === 0) return [copied]
+    this.apart = []
+    this.apartLength = 0
+    const pieces: Array<Uint8Array> = []
+    let from = 0
+    for (const { at, bytes } of apart) {
+      if (at > from) pieces.push(copied.subarray(from, at))
+      pieces.push(bytes)
+      from = at
+    }
+    if (from < copied.length) pieces.push(copied.subarray(from))
+    return pieces
+  }
+
+  private takeCopied(): Uint8Array {
     const { buffer, filled, taken } = this
     if (buffer.length === BatchSize) {
       this.taken = filled

@@ -65,16 +65,30 @@ export const make = (
     net.on("end", () => inlet.end(closeError(1000)))
     net.on("close", () => inlet.end(closeError(1006)))
 
-    const put: Wire.Put = (bytes, told) => {
+    const put: Wire.Put = ([first, ...rest], told) => {
       if (net.destroyed || net.writableEnded) {
         return told(Exit.fail(writeError(net.errored ?? new Error("the writer is closed"))))
       }
-      net.write(bytes, (cause) =>
-        told(cause === undefined || cause === null ? Exit.void : Exit.fail(writeError(cause)))
-      )
+      let left = rest.length + 1
+      const done = (cause: Error | null | undefined) => {
+        if (cause !== undefined && cause !== null) {
+          // All that are left fail with it.
+          if (left > 0) told(Exit.fail(writeError(cause)))
+          left = 0
+        } else if (--left === 0) told(Exit.void)
+      }
+      if (rest.length === 0) {
+        net.write(first, done)
+        return
+      }
+      // All of them in one call of the system.
+      net.cork()
+      net.write(first, done)
+      for (const bytes of rest) net.write(bytes, done)
+      net.uncork()
     }
-    const write = (bytes: Uint8Array) =>
-      Effect.callback<void, Socket.SocketError>((resume) => put(bytes, resume))
+    const write = (pieces: Arr.NonEmptyReadonlyArray<Uint8Array>) =>
+      Effect.callback<void, Socket.SocketError>((resume) => put(pieces, resume))
     const end = Effect.sync(() => {
       if (!net.writableEnded) net.end()
     })
@@ -96,13 +110,16 @@ export const make = (
           net.resume()
         }),
         writer: Effect.acquireRelease(
-          Effect.succeed<Socket.Writer>({
-            write: Wire.putting(
-              (chunk) => (Socket.isCloseEvent(chunk) ? close(chunk) : write(toBytes(chunk))),
+          Effect.succeed(
+            Wire.putting(
+              {
+                write: (chunk) =>
+                  Socket.isCloseEvent(chunk) ? close(chunk) : write([toBytes(chunk)]),
+                writeAll: (chunks) => write(Arr.map(chunks, toBytes))
+              },
               put
-            ),
-            writeAll: (chunks) => write(Buffer.concat(Arr.map(chunks, toBytes)))
-          }),
+            )
+          ),
           () => end
         )
       })

@@ -7,19 +7,17 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Sink from "effect/Sink"
 import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
-import type * as Wire from "furrow/Wire"
 import { closeError, writeError } from "./Inlet.ts"
 
 type Chunk = NonEmptyReadonlyArray<Uint8Array>
 
 interface Writing {
   readonly bytes: Uint8Array
-  readonly done: (exit: Exit.Exit<void, Socket.SocketError>) => void
+  readonly done: (result: Effect.Effect<void, Socket.SocketError>) => void
 }
 
 /**
@@ -37,7 +35,7 @@ export class Outlet {
     const handed = this.handed
     this.handed = undefined
     this.waiting = resume
-    handed?.done(Exit.void)
+    handed?.done(Effect.void)
     this.hand()
     return Effect.sync(() => {
       if (this.waiting === resume) this.waiting = undefined
@@ -74,26 +72,16 @@ export class Outlet {
   /** Writes some bytes after those of earlier writes; done when the pipe has taken them. */
   readonly write = (bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> =>
     Effect.callback<void, Socket.SocketError>((resume) => {
-      const writing = this.add(bytes, resume)
+      if (this.broken !== undefined) return resume(Effect.fail(this.broken))
+      if (this.ending) return resume(Effect.fail(writeError(new Error("the writer is closed"))))
+      const writing: Writing = { bytes, done: resume }
+      this.queue.push(writing)
+      this.hand()
       return Effect.sync(() => {
-        const at = writing === undefined ? -1 : this.queue.indexOf(writing)
+        const at = this.queue.indexOf(writing)
         if (at >= 0) this.queue.splice(at, 1)
       })
     })
-
-  /** The same without a fiber. */
-  readonly put: Wire.Put = (bytes, told) => void this.add(bytes, told)
-
-  private add(bytes: Uint8Array, done: Writing["done"]): Writing | undefined {
-    if (this.broken !== undefined || this.ending) {
-      const broken = this.broken ?? writeError(new Error("the writer is closed"))
-      return void done(Exit.fail(broken))
-    }
-    const writing: Writing = { bytes, done }
-    this.queue.push(writing)
-    this.hand()
-    return writing
-  }
 
   /** Closes the pipe when all that was written before is taken. */
   end(): void {
@@ -106,6 +94,6 @@ export class Outlet {
     const lost =
       this.handed === undefined ? this.queue.splice(0) : [this.handed, ...this.queue.splice(0)]
     this.handed = undefined
-    for (const writing of lost) writing.done(Exit.fail(this.broken))
+    for (const writing of lost) writing.done(Effect.fail(this.broken))
   }
 }

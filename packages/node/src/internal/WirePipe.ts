@@ -12,7 +12,6 @@ import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
-import * as Wire from "furrow/Wire"
 import { closeError, Inlet, readError, toBytes } from "./Inlet.ts"
 import { Outlet } from "./Outlet.ts"
 import { settle } from "./Settle.ts"
@@ -77,13 +76,10 @@ export const make = Effect.fnUntraced(function* (
     reader: inlet.reader(() => {}),
     writer: Effect.acquireRelease(
       Effect.succeed<Socket.Writer>({
-        write: Wire.putting(
-          (chunk) =>
-            Socket.isCloseEvent(chunk)
-              ? Effect.sync(() => outlet.end())
-              : outlet.write(toBytes(chunk)),
-          outlet.put
-        ),
+        write: (chunk) =>
+          Socket.isCloseEvent(chunk)
+            ? Effect.sync(() => outlet.end())
+            : outlet.write(toBytes(chunk)),
         writeAll: (chunks) => outlet.write(Buffer.concat(Arr.map(chunks, toBytes)))
       }),
       () => Effect.sync(() => outlet.end())

@@ -127,13 +127,15 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
       const socket = Socket.make({
         reader: inlet.reader(() => {}),
         writer: Effect.acquireRelease(
-          Effect.succeed<Socket.Writer>({
-            write: Wire.putting(
-              (chunk) => (Socket.isCloseEvent(chunk) ? end : write([toBytes(chunk)])),
-              (bytes, told) => put([bytes], told)
-            ),
-            writeAll: (chunks) => write(Arr.map(chunks, toBytes))
-          }),
+          Effect.succeed(
+            Wire.putting(
+              {
+                write: (chunk) => (Socket.isCloseEvent(chunk) ? end : write([toBytes(chunk)])),
+                writeAll: (chunks) => write(Arr.map(chunks, toBytes))
+              },
+              put
+            )
+          ),
           () => end
         )
       })
