@@ -21,7 +21,7 @@ import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Deframer, Parts } from "./protocol/Framing.ts"
+import { Deframer, lasting, Parts } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -415,26 +415,32 @@ export class Session {
       case "Hello":
         throw new Violation({ rule: "UnexpectedFrame", detail: "a second Hello" })
       case "Bye":
-        this.finish({ _tag: "Bye", frame })
+        this.finish({ _tag: "Bye", frame: { ...frame, payload: lasting(frame.payload) } })
         // The other end reads on until this one has closed, so that nothing takes back what it had said.
         return this.close("ended")
       case "Ping":
         return this.outbox.urgent({ _tag: "Pong" })
       case "Start":
-      case "Ready":
       case "StartFailed":
+        return this.tell({ ...frame, payload: lasting(frame.payload) })
+      case "Ready":
       case "Stop":
       case "Stopping":
       case "Pong":
-        if (this.listener !== undefined) return this.listener(frame)
-        if (this.early.push(frame) <= EarlyLimit) return
-        throw new Violation({
-          rule: "UnexpectedFrame",
-          detail: `${frame._tag}, and ${EarlyLimit} frames before it, before anybody listens`
-        })
+        return this.tell(frame)
       default:
         return this.dispatchDialog(frame)
     }
+  }
+
+  /** Somebody listens to what belongs to no dialog, or will. */
+  private tell(frame: Frame): void {
+    if (this.listener !== undefined) return this.listener(frame)
+    if (this.early.push(frame) <= EarlyLimit) return
+    throw new Violation({
+      rule: "UnexpectedFrame",
+      detail: `${frame._tag}, and ${EarlyLimit} frames before it, before anybody listens`
+    })
   }
 
   private dispatchDialog(frame: DialogFrame): void {
@@ -525,7 +531,7 @@ export class Session {
         }
         return this.opened(
           frame,
-          before === undefined ? frame.payload : arriving.join(frame.payload)
+          before === undefined ? lasting(frame.payload) : arriving.join(frame.payload)
         )
       }
     }

@@ -110,6 +110,44 @@ describe("Framing", () => {
     expect(out[0]!.every((byte) => byte === 7)).toBe(true)
   })
 
+  it("short bodies are their own, and long ones last until the next chunk", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        (lengths, places) => {
+          const bodies = lengths.map((length, n) => new Uint8Array(length).fill(n + 1))
+          const deframer = new Framing.Deframer()
+          const out: Array<Uint8Array> = []
+          for (const chunk of cut(Framing.join(bodies), places)) {
+            const given = deframer.push(chunk)
+            for (const body of given) {
+              expect(body.every((byte) => byte === bodies[out.length]![0])).toBe(true)
+              out.push(Framing.lasting(body))
+            }
+            // Whoever reads may read the next into the same place.
+            chunk.fill(255)
+          }
+          expect(out).toEqual(bodies)
+        }
+      ),
+      { numRuns: 50 }
+    )
+  })
+
+  it("parts that do not lie within one chunk are put together in the same two places again and again", () => {
+    const deframer = new Framing.Deframer()
+    const whole = Framing.join([new Uint8Array(32_780)])
+    const places = new Set<ArrayBufferLike>()
+    deframer.push(whole.subarray(0, 20_000))
+    for (let n = 0; n < 10; n++) {
+      for (const chunk of [whole.subarray(20_000), whole.subarray(0, 20_000)]) {
+        for (const body of deframer.push(chunk)) places.add(body.buffer)
+      }
+    }
+    expect(places.size).toBe(2)
+  })
+
   it("what is kept of a chunk is at most half of what it keeps", () => {
     const chunk = new Uint8Array(65_536).fill(7)
     expect(Framing.kept(chunk.subarray(10, 20)).buffer.byteLength).toBe(10)

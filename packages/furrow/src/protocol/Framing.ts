@@ -178,6 +178,13 @@ export class Batch {
   }
 }
 
+/** The longest body that a deframer gives away, in bytes. */
+const Lasting = 8192
+
+/** Bytes of a body that are to be kept beyond the next chunk, if they stand in a long one. */
+export const lasting = (bytes: Uint8Array): Uint8Array =>
+  bytes.length > Lasting ? bytes.slice() : bytes
+
 /** Bytes that are to be kept: a view would keep all of the chunk that it was cut from, so a short one is copied. */
 export const kept = (bytes: Uint8Array): Uint8Array =>
   bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes
@@ -233,9 +240,13 @@ export class Parts {
   }
 }
 
+/** The longest body that is put together in a place that is used again, in bytes: a part, and what stands beside it. */
+const LongestPart = PartSize + 1024
+
 /**
- * Cuts chunks into bodies. A body that lies within one chunk is a view of it, so a chunk belongs to the deframer from
- * `push` on. After a violation the connection is over, and nothing more is cut.
+ * Cuts chunks into bodies. A body of more than 8 KiB lasts until the next `push`, as the chunk has to: most are parts,
+ * which are copied to their value's place at once. Shorter ones are copies, one for all that stand side by side. After a
+ * violation the connection is over, and nothing more is cut.
  */
 export class Deframer {
   /** The longest body let in, in bytes. */
@@ -246,6 +257,9 @@ export class Deframer {
   #prefixFilled = 0
   #body: Uint8Array | undefined
   #bodyFilled = 0
+  /** Where the next long body is put together, and where the last was: it may be given with the beginning of the next. */
+  #place: Uint8Array | undefined
+  #otherPlace: Uint8Array | undefined
 
   /** `limit`: the longest body let in, in bytes. Defaults to `FrameLimit`. */
   constructor(limit: number = FrameLimit) {
@@ -266,16 +280,20 @@ export class Deframer {
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const bodies: Array<Uint8Array> = []
     let at = this.pending === 0 ? 0 : this.#goOn(chunk, 0, bodies)
+    let short = at
     while (at < chunk.length && this.broken === undefined) {
       const begin = at + PrefixSize
       const length = begin > chunk.length ? Infinity : lengthAt(chunk, at)
-      if (length > this.limit || begin + length > chunk.length) {
-        at = this.#goOn(chunk, at, bodies)
-      } else {
-        at = begin + length
-        bodies.push(chunk.subarray(begin, at))
+      const isWhole = length <= this.limit && begin + length <= chunk.length
+      if (isWhole && length <= Lasting) at = begin + length
+      else {
+        copyShort(chunk, short, at, bodies)
+        if (isWhole) bodies.push(chunk.subarray(begin, (at = begin + length)))
+        else at = this.#goOn(chunk, at, bodies)
+        short = at
       }
     }
+    copyShort(chunk, short, at, bodies)
     return bodies
   }
 
@@ -294,7 +312,7 @@ export class Deframer {
       })
       return at
     }
-    this.#body ??= new Uint8Array(length)
+    this.#body ??= this.#placeFor(length)
     const part = chunk.subarray(at, at + length - this.#bodyFilled)
     this.#body.set(part, this.#bodyFilled)
     this.#bodyFilled += part.length
@@ -305,6 +323,30 @@ export class Deframer {
       this.#prefixFilled = 0
     }
     return at + part.length
+  }
+
+  #placeFor(length: number): Uint8Array {
+    if (length <= Lasting || length > LongestPart) return new Uint8Array(length)
+    const place = this.#otherPlace ?? new Uint8Array(LongestPart)
+    this.#otherPlace = this.#place
+    this.#place = place
+    return place.subarray(0, length)
+  }
+}
+
+/** Copies short bodies that stand side by side. */
+const copyShort = (
+  chunk: Uint8Array,
+  from: number,
+  to: number,
+  bodies: Array<Uint8Array>
+): void => {
+  if (from === to) return
+  const copy = chunk.slice(from, to)
+  for (let at = 0; at < copy.length;) {
+    const begin = at + PrefixSize
+    at = begin + lengthAt(copy, at)
+    bodies.push(copy.subarray(begin, at))
   }
 }
 
