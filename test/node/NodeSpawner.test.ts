@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { channel } from "node:diagnostics_channel"
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -73,6 +74,19 @@ describe("the wire", () => {
         expect(bytes.length).toBe(100_000)
         expect(error.reason).toMatchObject({ _tag: "SocketCloseError", code: 1000 })
       }).pipe(Effect.scoped, world)
+  )
+
+  it.live("is each child's own, also of children that are started at once and alike", () =>
+    Effect.gen(function* () {
+      const children = yield* Effect.all(
+        Array.from({ length: 4 }, () => Child.obedient()),
+        { concurrency: "unbounded" }
+      )
+      const pids = yield* Effect.forEach(children, ({ ask }) => ask("process.pid"))
+      expect(pids).toEqual(children.map(({ pid }) => pid))
+      // Nobody listens to what else this process starts.
+      expect(channel("child_process").hasSubscribers).toBe(false)
+    }).pipe(Effect.scoped, world)
   )
 
   it.live("a write waits for a child that does not read, and fails when it dies", () =>

@@ -64,6 +64,9 @@ export const make = (
     net.on("error", (cause) => inlet.end(readError(cause)))
     net.on("end", () => inlet.end(closeError(1000)))
     net.on("close", () => inlet.end(closeError(1006)))
+    // It need not be new.
+    if (net.readableEnded) inlet.end(closeError(1000))
+    if (net.destroyed) inlet.end(closeError(1006))
 
     const put: Wire.Put = ([first, ...rest], told) => {
       if (net.destroyed || net.writableEnded) {

@@ -12,7 +12,6 @@ import type * as Socket from "effect/socket/Socket"
 import * as GroupLeader from "./GroupLeader.ts"
 import * as NodeFlags from "./NodeFlags.ts"
 import * as StartGate from "./StartGate.ts"
-import * as WireFd from "./WireFd.ts"
 import * as WirePipe from "./WirePipe.ts"
 
 /** What a process of Node is started with. */
@@ -40,18 +39,26 @@ export const argumentsOf = ({ args, flags, title }: Program): ReadonlyArray<stri
 
 /** Starts it. Must not be interrupted; if it fails, nothing is left. */
 export const start = Effect.fnUntraced(function* (
-  spawner: ChildProcessSpawner["Service"],
+  stock: ChildProcessSpawner["Service"],
   program: Program,
   care: GroupLeader.Care
 ): Effect.fn.Return<WiredProcess, PlatformError> {
+  const { net: caught, spawner } = WirePipe.catcher(stock)
   const leader = yield* GroupLeader.start(
     spawner,
     { ...program, args: argumentsOf(program) },
     care,
     "wire"
-  )
+  ).pipe(Effect.onError(() => Effect.sync(() => caught()?.destroy())))
+  const net = caught()
+  if (net === undefined) {
+    yield* leader.gone()
+    return yield* Effect.die(
+      new Error("the ChildProcessSpawner does not start processes by the means of Node itself")
+    )
+  }
   const socket = yield* Scope.provide(
-    WirePipe.make(leader.handle, WireFd.Fd, leader.isGated ? StartGate.Open : undefined),
+    WirePipe.make(net, leader.isGated ? StartGate.Open : undefined),
     leader.pipes
   )
   return { ...leader, program, socket }
