@@ -11,9 +11,12 @@ import type { Codec } from "./protocol/Codec.ts"
 import { PartSize } from "./protocol/Protocol.ts"
 import type { DialogFrame, Frame, FrameOf, Lane } from "./protocol/Protocol.ts"
 
+/** A frame that nobody else has. */
+type Own<F> = F extends unknown ? { -readonly [Key in keyof F]: F[Key] } : never
+
 /** A frame of a dialog on its way out; its payload leaves in parts if it is long. */
 interface Parcel {
-  readonly frame: DialogFrame
+  readonly frame: Own<DialogFrame>
   readonly payload: Uint8Array
   readonly lane: Lane
   offset: number
@@ -132,8 +135,11 @@ export class Outbox {
     this.wake()
   }
 
-  /** Queues a frame of a dialog behind those that it has already. The id in it is the lane's when it is written. */
-  push(lane: OutboxLane, frame: DialogFrame): void {
+  /**
+   * Queues a frame of a dialog, which is the outbox's own from now on, behind those that it has already. The id in it is
+   * the lane's when it is written.
+   */
+  push(lane: OutboxLane, frame: Own<DialogFrame>): void {
     const payload = "payload" in frame ? frame.payload : empty
     lane.push({ frame, payload, lane: laneOf(frame), offset: 0, next: undefined })
     if (frame._tag === "Exit") this.exits++
@@ -230,9 +236,8 @@ export class Outbox {
     lane.length -= left
     const { frame, offset } = parcel
     if (frame._tag === "Exit") this.exits--
-    if (frame.id === id && offset === 0) return frame
-    return "payload" in frame && offset > 0
-      ? { ...frame, id, payload: parcel.payload.subarray(offset) }
-      : { ...frame, id }
+    frame.id = id
+    if ("payload" in frame && offset > 0) frame.payload = parcel.payload.subarray(offset)
+    return frame
   }
 }

@@ -124,33 +124,39 @@ export const write = (frame: Frame, out: Batch): boolean => {
   }
 }
 
+/** Where the next byte of the body that is being read stands; one is read at a time. */
+let at = 0
+
+const byte = (body: Uint8Array): number => {
+  const value = body[at++]
+  if (value === undefined) throw new Error("it ends in the middle")
+  return value
+}
+
+const count = (body: Uint8Array): number => {
+  let value = 0
+  for (let factor = 1; ; factor *= 128) {
+    const next = byte(body)
+    value += (next & 127) * factor
+    if (next < 128) break
+    if (factor > Number.MAX_SAFE_INTEGER) throw new Error("a number has no end")
+  }
+  if (value > Number.MAX_SAFE_INTEGER) throw new Error("a number is too large")
+  return value
+}
+
+const nothingMore = (body: Uint8Array): void => {
+  if (at < body.length) throw new Error("it goes on after its end")
+}
+
 /** The frame in a body that {@link write} has written. Throws for one that is none. */
 export const read = (body: Uint8Array): Frame => {
-  let at = 1
-  const byte = (): number => {
-    const value = body[at++]
-    if (value === undefined) throw new Error("it ends in the middle")
-    return value
-  }
-  const count = (): number => {
-    let value = 0
-    for (let factor = 1; ; factor *= 128) {
-      const next = byte()
-      value += (next & 127) * factor
-      if (next < 128) break
-      if (factor > Number.MAX_SAFE_INTEGER) throw new Error("a number has no end")
-    }
-    if (value > Number.MAX_SAFE_INTEGER) throw new Error("a number is too large")
-    return value
-  }
-  const nothingMore = (): void => {
-    if (at < body.length) throw new Error("it goes on after its end")
-  }
+  at = 1
   switch (body[0]) {
     case Kind.Open: {
-      const id = count()
-      const window = { items: count(), bytes: count() }
-      const flags = byte()
+      const id = count(body)
+      const window = { items: count(body), bytes: count(body) }
+      const flags = byte(body)
       if (flags > InJson + HasTimeLeft) throw new Error(`it has flags ${flags}`)
       let timeLeft: number | undefined
       if ((flags & HasTimeLeft) !== 0) {
@@ -159,7 +165,7 @@ export const read = (body: Uint8Array): Frame => {
         if (!(timeLeft >= 0 && timeLeft < Infinity)) throw new Error("the time left is none")
         at += 8
       }
-      const end = count() + at
+      const end = count(body) + at
       if (end > body.length) throw new Error("it ends in the middle")
       const operation = readName(body, at, end)
       return {
@@ -173,19 +179,19 @@ export const read = (body: Uint8Array): Frame => {
       }
     }
     case Kind.Started: {
-      const id = count()
-      const window = { items: count(), bytes: count() }
+      const id = count(body)
+      const window = { items: count(body), bytes: count(body) }
       return { _tag: "Started", id, window, payload: body.subarray(at) }
     }
     case Kind.Item: {
-      const id = count()
+      const id = count(body)
       return { _tag: "Item", id, payload: body.subarray(at) }
     }
     case Kind.More: {
-      const id = count()
-      const lane = lanes[byte()]
+      const id = count(body)
+      const lane = lanes[byte(body)]
       if (lane === undefined) throw new Error("it is part of no lane")
-      const whole = count()
+      const whole = count(body)
       return {
         _tag: "More",
         id,
@@ -195,20 +201,20 @@ export const read = (body: Uint8Array): Frame => {
       }
     }
     case Kind.End: {
-      const id = count()
-      nothingMore()
+      const id = count(body)
+      nothingMore(body)
       return { _tag: "End", id }
     }
     case Kind.Credit: {
-      const id = count()
-      const items = count()
-      const bytes = count()
-      nothingMore()
+      const id = count(body)
+      const items = count(body)
+      const bytes = count(body)
+      nothingMore(body)
       return { _tag: "Credit", id, items, bytes }
     }
     case Kind.Exit: {
-      const id = count()
-      const number = byte()
+      const id = count(body)
+      const number = byte(body)
       const exit = exits[number & ~CancelSeen]
       if (exit === undefined || number > 2 * CancelSeen) throw new Error(`it is exit ${number}`)
       const cancelSeen = (number & CancelSeen) !== 0
@@ -219,13 +225,20 @@ export const read = (body: Uint8Array): Frame => {
   }
 }
 
-/** Plain names byte by byte: a decoder costs more than all the rest of the frame. */
+/** Names that were read, by their bytes: made anew for each call, one would cost more than all the rest of the frame. */
+const known = new Map<number, { readonly bytes: Uint8Array; readonly name: string }>()
+
 const readName = (body: Uint8Array, from: number, to: number): string => {
-  let name = ""
-  for (let at = from; at < to; at++) {
-    const code = body[at]!
-    if (code > 127 || to - from > 64) return text.decode(body.subarray(from, to))
-    name += String.fromCharCode(code)
+  let hash = to - from
+  for (let place = from; place < to; place++) hash = (hash * 31 + body[place]!) | 0
+  const before = known.get(hash)
+  if (before !== undefined && before.bytes.length === to - from) {
+    let place = from
+    while (place < to && body[place] === before.bytes[place - from]) place++
+    if (place === to) return before.name
   }
+  const bytes = body.slice(from, to)
+  const name = text.decode(bytes)
+  if (known.size < NamesKept && bytes.length <= 256) known.set(hash, { bytes, name })
   return name
 }
