@@ -26,6 +26,7 @@ import { isProgram } from "furrow/Actor"
 import type { Program } from "furrow/Actor"
 import * as ActorProgram from "furrow/ActorProgram"
 import type { Spawner } from "furrow/Spawner"
+import * as Incarnation from "./internal/Incarnation.ts"
 import { isUnread, report } from "./internal/Report.ts"
 import * as Role from "./internal/Role.ts"
 import {
@@ -217,7 +218,10 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
   const body = ports === undefined ? processBody() : threadBody(ports)
   runMainFiber(
     Effect.gen(function* () {
-      return yield* ActorProgram.live(program, yield* body.socket, { lastResort: body.endByForce })
+      return yield* ActorProgram.live(program, yield* body.socket, {
+        incarnation: Incarnation.draw(),
+        lastResort: body.endByForce
+      })
     }).pipe(
       Effect.scoped,
       Effect.provide(body.services),
