@@ -37,11 +37,11 @@ const play = Nursery.run(
   Effect.provide(Layer.mergeAll(NodeActor.layer, TestWorld.layer([Player.program(PlayerLive)])))
 )
 
-/** What it has left lies where the first steps of the next one would have to stop for it. */
+/** What it and the start have left would have V8 collect all of it in the first steps, or the last, of the next one. */
 const tidyUp = Effect.sync(() => {
   const isExposed = globalThis.gc !== undefined
   if (!isExposed) setFlagsFromString("--expose-gc")
-  runInNewContext('gc({ type: "minor" })')
+  runInNewContext('gc({ type: "major" })')
   if (!isExposed) setFlagsFromString("--no-expose-gc")
 })
 
