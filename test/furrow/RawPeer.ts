@@ -9,6 +9,7 @@ import * as Socket from "effect/socket/Socket"
 import { Codec, Framing, Protocol } from "furrow/protocol"
 import * as Session from "furrow/Session"
 import * as MemorySocket from "furrow/testing/MemorySocket"
+import * as Wire from "furrow/Wire"
 
 /** What {@link connect} gives. */
 export interface RawPeer {
@@ -47,6 +48,31 @@ export const gated = (socket: Socket.Socket, gate: Latch.Latch | undefined): Soc
           writeAll: (chunks) => Effect.andThen(gate.await, writer.writeAll(chunks))
         }))
       })
+
+/** A socket that reads into the same place again and again. */
+const lent = (socket: Socket.Socket): Socket.Socket =>
+  Socket.make({
+    writer: socket.writer,
+    reader: Effect.map(socket.reader, (reader) => {
+      const flow: Wire.Flow = (take) => {
+        const reading = Effect.map(reader.pull, (chunks) => {
+          for (const chunk of chunks) {
+            const place = Uint8Array.from(chunk as Uint8Array)
+            take(place)
+            place.fill(255)
+          }
+        })
+        Effect.runFork(Effect.forever(reading))
+      }
+      return {
+        ...reader,
+        pull: Wire.flowing(
+          Effect.map(reader.pull, (chunks) => chunks),
+          flow
+        )
+      }
+    })
+  })
 
 const settingsOf = (own: Partial<Protocol.Settings> | undefined): Protocol.Settings =>
   Object.assign({}, Protocol.DefaultSettings, own)
@@ -109,6 +135,8 @@ export const connect = (
     readonly operations?: ReadonlyArray<Protocol.OperationInfo>
     /** Of every frame after Hello. Defaults to JSON. */
     readonly codec?: Codec.Codec
+    /** What the session reads is its own for no longer than it takes it in. */
+    readonly isLent?: boolean
   }
 ): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -123,7 +151,10 @@ export const connect = (
       settings: settingsOf(options?.peerSettings)
     })
     const session = yield* Session.make({
-      socket: gated(connection[role], options?.gate),
+      socket: gated(
+        options?.isLent === true ? lent(connection[role]) : connection[role],
+        options?.gate
+      ),
       role,
       hello: {
         ...hello,

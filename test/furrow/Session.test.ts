@@ -17,7 +17,7 @@ import type { CallerEnd } from "furrow/DialogEnd"
 import { Codec, Framing } from "furrow/protocol"
 import type { Protocol } from "furrow/protocol"
 import { makeServer } from "furrow/Routers"
-import type { CallerListener } from "furrow/Session"
+import type { CallerListener, Incoming } from "furrow/Session"
 import { dialogFrame, frame } from "./protocol/arbitraries.ts"
 import * as RawPeer from "./RawPeer.ts"
 import { connect, lifeOf } from "./RouterPair.ts"
@@ -497,6 +497,60 @@ describe("as many dialogs as are taken", () => {
       expect(error.reason._tag).toBe("Overloaded")
       yield* Fiber.interrupt(hanging)
       expect(yield* pair.client.Echo(4)).toBe(4)
+    })
+  )
+})
+
+describe("a large value", () => {
+  it.effect("D10 leaves others their turn after each write, also where all is taken at once", () =>
+    Effect.gen(function* () {
+      const pair = yield* connect(Worker, WorkerLive())
+      const saying = yield* Effect.forkChild(pair.client.Take("x".repeat(4_000_000)), {
+        startImmediately: true
+      })
+      let parts = 0
+      let most = 0
+      while (saying.pollUnsafe() === undefined) {
+        yield* Effect.yieldNow
+        const now = pair.count("More")
+        most = Math.max(most, now - parts)
+        parts = now
+      }
+      expect(yield* Fiber.join(saying)).toBe(4_000_000)
+      expect(parts).toBeGreaterThan(100)
+      expect(most).toBeLessThanOrEqual(2)
+    })
+  )
+})
+
+describe("what a session has read", () => {
+  it.effect("stays as it came when the place that it was read into is used again", () =>
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("accepted", { codec: Codec.binary, isLent: true })
+      const incoming: Array<Incoming> = []
+      const opened: Array<Uint8Array> = []
+      peer.session.callee = {
+        kindOf: () => "dialog",
+        refuse: () => ({ exit: "unimplemented", cancelSeen: false, hops: [], payload: nothing }),
+        onOpen: (dialog, { payload }) => {
+          incoming.push(dialog)
+          opened.push(payload)
+          const { end, id } = dialog
+          end.say({ _tag: "Started", id, window: end.window, payload: nothing })
+          return { onLeft: () => {} }
+        }
+      }
+      // Around 8 KiB, from where on a frame is not copied out of what was read.
+      const lengths = [10, 8150, 8170, 8175, 8180, 8185, 8190, 8192, 8193, 9000, 30_000]
+      const values = lengths.map((length, index) => new Uint8Array(length).fill(index + 1))
+      for (const [index, value] of values.entries()) {
+        const id = 2 * index + 1
+        yield* peer.say(open(id, "Talk", value), { _tag: "Item", id, payload: value })
+      }
+      while (incoming.length < values.length) yield* Effect.yieldNow
+      expect(opened).toEqual(values)
+      const items = yield* Effect.forEach(incoming, ({ end }) => end.take(1))
+      expect(items).toEqual(values.map((value) => [value]))
     })
   )
 })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { OutboxLane } from "./Outbox.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { kept, lasting, Parts } from "./protocol/Framing.ts"
+import { kept, Parts } from "./protocol/Framing.ts"
 import type { ActorRef, Hop } from "./protocol/Identity.ts"
 import type { DialogFrame, FrameOf, Lane, Window } from "./protocol/Protocol.ts"
 import { Violation } from "./protocol/Protocol.ts"
@@ -347,7 +347,7 @@ export class DialogEnd extends OutboxLane {
   }
 
   private whole(last: Uint8Array): Uint8Array {
-    if (this.parts === undefined) return lasting(last)
+    if (this.parts === undefined) return last
     const value = this.parts.join(last)
     this.forgetParts()
     return value

@@ -21,7 +21,7 @@ import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Deframer, lasting, Parts } from "./protocol/Framing.ts"
+import { Deframer, Parts } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -186,6 +186,10 @@ class LiveIncoming implements Incoming {
     if (owed > 0) this.session.giveOpenRoom(owed)
   }
 }
+
+/** A frame whose payload is its own; a part's is copied to its value's place at once. */
+const owned = (frame: Frame): Frame =>
+  frame._tag !== "More" && "payload" in frame ? { ...frame, payload: frame.payload.slice() } : frame
 
 const none = { items: 0, bytes: 0 }
 
@@ -415,32 +419,26 @@ export class Session {
       case "Hello":
         throw new Violation({ rule: "UnexpectedFrame", detail: "a second Hello" })
       case "Bye":
-        this.finish({ _tag: "Bye", frame: { ...frame, payload: lasting(frame.payload) } })
+        this.finish({ _tag: "Bye", frame })
         // The other end reads on until this one has closed, so that nothing takes back what it had said.
         return this.close("ended")
       case "Ping":
         return this.outbox.urgent({ _tag: "Pong" })
       case "Start":
-      case "StartFailed":
-        return this.tell({ ...frame, payload: lasting(frame.payload) })
       case "Ready":
+      case "StartFailed":
       case "Stop":
       case "Stopping":
       case "Pong":
-        return this.tell(frame)
+        if (this.listener !== undefined) return this.listener(frame)
+        if (this.early.push(frame) <= EarlyLimit) return
+        throw new Violation({
+          rule: "UnexpectedFrame",
+          detail: `${frame._tag}, and ${EarlyLimit} frames before it, before anybody listens`
+        })
       default:
         return this.dispatchDialog(frame)
     }
-  }
-
-  /** Somebody listens to what belongs to no dialog, or will. */
-  private tell(frame: Frame): void {
-    if (this.listener !== undefined) return this.listener(frame)
-    if (this.early.push(frame) <= EarlyLimit) return
-    throw new Violation({
-      rule: "UnexpectedFrame",
-      detail: `${frame._tag}, and ${EarlyLimit} frames before it, before anybody listens`
-    })
   }
 
   private dispatchDialog(frame: DialogFrame): void {
@@ -531,7 +529,7 @@ export class Session {
         }
         return this.opened(
           frame,
-          before === undefined ? lasting(frame.payload) : arriving.join(frame.payload)
+          before === undefined ? frame.payload : arriving.join(frame.payload)
         )
       }
     }
@@ -666,7 +664,9 @@ export class Session {
     try {
       for (let index = from; index < to; index++) {
         if (Deferred.isDoneUnsafe(this.ended)) return
-        this.dispatch(this.codec.decodeFrame(bodies[index]!))
+        const body = bodies[index]!
+        const frame = this.codec.decodeFrame(body)
+        this.dispatch(Deframer.isLent(body) ? owned(frame) : frame)
       }
     } finally {
       // Whoever waits gets all that has come at once, and not one at a time.
@@ -686,34 +686,35 @@ export class Session {
     if (!this.isTakingIn) this.dispatcher.scheduleTask(this.write, 0)
   }
 
-  /** Writes what waits, a turn's worth at once, until nothing does or the wire has to take it first; the last word after all. */
+  /** Writes a turn's worth of what waits; the last word after all else. */
   private readonly write = (): void => {
     this.isDue = false
-    while (!this.isWriting && !Deferred.isDoneUnsafe(this.silent)) {
-      const isLast = !this.outbox.ready
-      let pieces: ReadonlyArray<Uint8Array> | undefined
-      try {
-        if (!isLast) pieces = this.outbox.take(this.codec, WriteSize)
-        else if (this.lastWord !== undefined) pieces = [Codec.framed(this.codec, this.lastWord)]
-      } catch (defect) {
-        Deferred.doneUnsafe(this.silent, Exit.void)
-        return this.lose(`a frame could not be written: ${String(defect)}`)
-      }
-      if (pieces === undefined || !Arr.isReadonlyArrayNonEmpty(pieces)) return
-      this.isWriting = true
-      let isNow = true
-      this.wire.put(pieces, (exit) => {
-        this.isWriting = false
-        if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
-          this.lose(`a frame could not be written: ${String(Cause.squash(exit.cause))}`)
-        }
-        // A connection that takes no more bytes has ended; its reader tells.
-        if (isLast || exit._tag === "Failure") Deferred.doneUnsafe(this.silent, Exit.void)
-        else this.writes++
-        if (!isNow) this.write()
-      })
-      isNow = false
+    if (this.isWriting || Deferred.isDoneUnsafe(this.silent)) return
+    const isLast = !this.outbox.ready
+    let pieces: ReadonlyArray<Uint8Array> | undefined
+    try {
+      if (!isLast) pieces = this.outbox.take(this.codec, WriteSize)
+      else if (this.lastWord !== undefined) pieces = [Codec.framed(this.codec, this.lastWord)]
+    } catch (defect) {
+      Deferred.doneUnsafe(this.silent, Exit.void)
+      return this.lose(`a frame could not be written: ${String(defect)}`)
     }
+    if (pieces === undefined || !Arr.isReadonlyArrayNonEmpty(pieces)) return
+    this.isWriting = true
+    this.wire.put(pieces, (exit) => {
+      this.isWriting = false
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
+        this.lose(`a frame could not be written: ${String(Cause.squash(exit.cause))}`)
+      }
+      // A connection that takes no more bytes has ended; its reader tells.
+      if (isLast || exit._tag === "Failure") {
+        Deferred.doneUnsafe(this.silent, Exit.void)
+        return
+      }
+      this.writes++
+      // Not before what has come is read, and others had their turn: a socket may take all that it is given.
+      if (this.outbox.ready || this.lastWord !== undefined) this.writeSoon()
+    })
   }
 
   /** @internal Runs the session in the current scope. */

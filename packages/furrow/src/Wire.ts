@@ -87,7 +87,8 @@ export const open = Effect.fnUntraced(function* (
         const reading = Effect.forever(
           Effect.map(pull, (chunks) => {
             for (const chunk of chunks) take(bytesOf(chunk))
-          })
+          }),
+          { disableYield: true }
         )
         run(reading).addObserver((exit) => {
           if (Exit.isFailure(exit)) end(why(exit.cause))

@@ -181,10 +181,6 @@ export class Batch {
 /** The longest body that a deframer gives away, in bytes. */
 const Lasting = 8192
 
-/** Bytes of a body that are to be kept beyond the next chunk, if they stand in a long one. */
-export const lasting = (bytes: Uint8Array): Uint8Array =>
-  bytes.length > Lasting ? bytes.slice() : bytes
-
 /** Bytes that are to be kept: a view would keep all of the chunk that it was cut from, so a short one is copied. */
 export const kept = (bytes: Uint8Array): Uint8Array =>
   bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes
@@ -264,6 +260,11 @@ export class Deframer {
   /** `limit`: the longest body let in, in bytes. Defaults to `FrameLimit`. */
   constructor(limit: number = FrameLimit) {
     this.limit = limit
+  }
+
+  /** Whether a body lasts until the next `push` only. */
+  static isLent(body: Uint8Array): boolean {
+    return body.length > Lasting
   }
 
   /** How many bytes of an unfinished frame are held, its prefix included. */
