@@ -98,6 +98,37 @@ export default ({ it, main, name }: World): void => {
           })
         ))
 
+      test("MSG-7 items that nobody has taken yet stay as they came, whatever comes after them", () =>
+        Nursery.run(
+          Effect.gen(function* () {
+            const { client } = yield* post
+            const valueOf = (length: number) => ({
+              ...everything(),
+              bytes: new Uint8Array(length).fill(length)
+            })
+            const lengths = [1001, 8002, 9003, 20_004, 25_005, 28_006, 30_007, 40_008, 9]
+            yield* client.EchoDialog(valueOf(1)).pipe(
+              Dialog.use(
+                Effect.fnUntraced(function* (echo) {
+                  for (const length of lengths) yield* echo.send(valueOf(length))
+                  yield* echo.end
+                  // Dialogs take turns: the last of these come after the last item.
+                  yield* Effect.forEach(
+                    Array.from({ length: 100 }, (_, n) => 31_000 + n),
+                    (length) => client.Echo(valueOf(length)),
+                    { concurrency: 4, discard: true }
+                  )
+                  const items = yield* Stream.runCollect(echo.messages)
+                  expect(items.map(({ bytes }) => bytes.length)).toEqual(lengths)
+                  for (const { bytes } of items) {
+                    expect(Buffer.compare(bytes, valueOf(bytes.length).bytes)).toBe(0)
+                  }
+                })
+              )
+            )
+          })
+        ))
+
       const fitting = ["fits", null]
       const unfit = ["too long to fit", 7]
 

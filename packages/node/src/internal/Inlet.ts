@@ -2,8 +2,9 @@
  * The reading half of a socket that is fed from outside: a place for one chunk, between whoever reads a descriptor and
  * whoever pulls.
  *
- * Answers for backpressure (the next chunk is asked for when this one was taken), for an end that comes after every
- * byte, and for a reader whose scope closes while it waits. Reading the descriptor is its owner's.
+ * Answers for backpressure (the next chunk is asked for when the reader pulls again, so that the memory of this one may
+ * be used for it), for an end that comes after every byte, and for a reader whose scope closes while it waits. Reading
+ * the descriptor is its owner's.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -40,14 +41,16 @@ export class Inlet {
   private flow: { take: (chunk: Uint8Array) => void; end: (why: string) => void } | undefined
   private ended: Socket.SocketError | undefined
   private dropping = false
-  private onTaken: () => void
+  /** A chunk was pushed, and the reader is not done with it. */
+  private isFull = false
+  private readonly onTaken: () => void
 
-  /** `onTaken` is called when a chunk that had to wait was taken, or will never be. */
+  /** `onTaken` is called when the reader is done with a chunk that it was not done with at once, or will never be. */
   constructor(onTaken: () => void) {
     this.onTaken = onTaken
   }
 
-  /** Hands over what was read. `false`: it waits, and nothing more may be pushed before `onTaken`. */
+  /** Hands over what was read. `false`: the reader is not done with it, and nothing more may be pushed before `onTaken`. */
   push(chunk: Chunk): boolean {
     if (this.dropping) return true
     const { flow, waiting } = this
@@ -55,13 +58,20 @@ export class Inlet {
       for (const bytes of chunk) flow.take(bytes)
       return true
     }
-    if (waiting === undefined) {
-      this.pending = chunk
-      return false
+    if (waiting === undefined) this.pending = chunk
+    else {
+      this.waiting = undefined
+      waiting(Effect.succeed(chunk))
     }
-    this.waiting = undefined
-    waiting(Effect.succeed(chunk))
-    return true
+    // Whoever was waiting may have gone on to pull again, to let it flow, or to leave.
+    this.isFull = this.waiting === undefined && this.flow === undefined && !this.dropping
+    return !this.isFull
+  }
+
+  private empty(): void {
+    if (!this.isFull) return
+    this.isFull = false
+    this.onTaken()
   }
 
   /** Nothing more will be read; what was pushed before is still delivered. */
@@ -78,9 +88,8 @@ export class Inlet {
   drop(): void {
     this.dropping = true
     this.end(closeError(1006))
-    if (this.pending === undefined) return
     this.pending = undefined
-    this.onTaken()
+    this.empty()
   }
 
   /** The reader of the socket. `open` is run when it is acquired. */
@@ -88,23 +97,20 @@ export class Inlet {
     const flow: Wire.Flow = (take, end) => {
       const { pending } = this
       this.flow = { take, end }
-      if (pending !== undefined) {
-        this.pending = undefined
-        this.push(pending)
-        this.onTaken()
-      }
+      this.pending = undefined
+      if (pending !== undefined) this.push(pending)
+      this.empty()
       if (this.ended !== undefined) end(this.ended.message)
     }
     const pull = Effect.callback<Chunk, Socket.SocketError>((resume) => {
       const pending = this.pending
       if (pending !== undefined) {
         this.pending = undefined
-        resume(Effect.succeed(pending))
-        this.onTaken()
-        return
+        return resume(Effect.succeed(pending))
       }
       if (this.ended !== undefined) return resume(Effect.fail(this.ended))
       this.waiting = resume
+      this.empty()
       return Effect.sync(() => {
         if (this.waiting === resume) this.waiting = undefined
       })

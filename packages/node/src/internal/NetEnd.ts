@@ -10,11 +10,39 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
-import type { Socket as NetSocket } from "node:net"
+import type { OnReadOpts, Socket as NetSocket } from "node:net"
 import { closeError, Inlet, readError, toBytes, writeError } from "./Inlet.ts"
 
 /** How long bytes that were not taken before the end may still take, in milliseconds. */
 const FlushTime = 1000
+
+/** What is read into at first, and, once that was too small, in bytes: more than this the system does not give at once. */
+const ReadSizes = { first: 4096, next: 65_536 }
+
+/**
+ * A place that a socket reads into again and again (`onread`). A buffer of its own for every chunk would have V8 mark the
+ * whole heap every few MB.
+ */
+export class Reading implements OnReadOpts {
+  readonly inlet = new Inlet(() => this.goOn())
+  goOn: () => void = () => {}
+  private place: Buffer | undefined
+  private wasFull = false
+
+  readonly callback = (length: number, place: Uint8Array): boolean => {
+    this.wasFull = length === place.length
+    return this.inlet.push([place.subarray(0, length)])
+  }
+
+  /** Where the next chunk goes. */
+  readonly buffer = (): Uint8Array => {
+    if (this.place === undefined) this.place = Buffer.allocUnsafeSlow(ReadSizes.first)
+    else if (this.wasFull && this.place.length < ReadSizes.next) {
+      this.place = Buffer.allocUnsafeSlow(ReadSizes.next)
+    }
+    return this.place
+  }
+}
 
 /** See the module. */
 export interface NetEnd {
@@ -52,15 +80,21 @@ const closed = (net: NetSocket, { linger }: NetEndOptions): Effect.Effect<void> 
 
 /**
  * The end over a socket that allows half-open connections. Closing the writer half-closes; closing the scope closes.
- * Nothing is read before the reader is acquired.
+ * Nothing is taken before the reader is acquired. A socket that reads into the place that it is given has each chunk
+ * only until the reader pulls the next.
  */
 export const make = (
-  open: () => NetSocket,
+  open: (reading: Reading) => NetSocket,
   options: NetEndOptions
 ): Effect.Effect<NetEnd, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const net = yield* Effect.acquireRelease(Effect.sync(open), (net) => closed(net, options))
-    const inlet = new Inlet(() => net.resume())
+    const reading = new Reading()
+    const { inlet } = reading
+    const net = yield* Effect.acquireRelease(
+      Effect.sync(() => open(reading)),
+      (net) => closed(net, options)
+    )
+    reading.goOn = () => net.resume()
     net.on("error", (cause) => inlet.end(readError(cause)))
     net.on("end", () => inlet.end(closeError(1000)))
     net.on("close", () => inlet.end(closeError(1006)))

@@ -23,11 +23,15 @@ export const isThere = (fd: number = Fd): boolean => {
   }
 }
 
-/** The socket over the descriptor. Closing the scope closes; nothing is read before the reader is acquired. */
+/**
+ * The socket over the descriptor. Closing the scope closes; nothing is taken before the reader is acquired, and a chunk
+ * is the reader's until it pulls the next.
+ */
 export const open = (fd: number = Fd): Effect.Effect<Socket.Socket, never, Scope.Scope> =>
   Effect.map(
     NetEnd.make(
-      () => new NetSocket({ fd, readable: true, writable: true, allowHalfOpen: true }),
+      (onread) =>
+        new NetSocket({ fd, readable: true, writable: true, allowHalfOpen: true, onread }),
       // What its parent writes just now would take back the last words, if this end were closed.
       { linger: true }
     ),
