@@ -65,6 +65,12 @@ const ratio = <Key extends string>(
   key: Key
 ): number => median(pairs.map(([, many]) => many[key])) / median(pairs.map(([one]) => one[key]))
 
+/**
+ * Collectors are busy for a while with what opening or closing so many has left: that is the cost of opening them (W9), and
+ * not of the messages that happen to come next. So it is waited for, among messages that do not count.
+ */
+const settled = (child: Child, millis: number) => latencies(child, 3 * millis, Infinity)
+
 const besideDialogs = async (child: Child, many: number, millis: number, turns: number) => {
   const openDialogs = brought(child.openDialogs, "openDialogs")
   const step = async (millis: number) => {
@@ -76,8 +82,10 @@ const besideDialogs = async (child: Child, many: number, millis: number, turns: 
   for (let n = 0; n < turns; n++) {
     const alone = await costs(child, millis)
     const open = await openDialogs(many)
+    await settled(child, millis)
     pairs.push([alone, await costs(child, millis)])
     await open.close()
+    await settled(child, millis)
   }
   return {
     dialogsCall: ratio(pairs, "call"),
