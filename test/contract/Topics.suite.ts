@@ -453,6 +453,8 @@ export default (world: World): void => {
           yield* feed.subscribe(["a"])
           const scope = yield* Scope.make()
           yield* Scope.provide(feed.subscribe(["b"]), scope)
+          // A source that is let go of before it has begun never ends.
+          yield* eventually(client.Log(), (log) => those(log, "started").includes("b"))
           // Whoever does not wait for the answer holds up no other change either.
           const asking = yield* Effect.forkChild(Effect.scoped(feed.subscribe(["c"])), {
             startImmediately: true
