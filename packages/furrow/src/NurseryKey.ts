@@ -67,3 +67,14 @@ export interface NurseryService {
 
 /** The block that owns the actors spawned in it; given by `Nursery.run`, and to every actor's Layer. */
 export class Nursery extends Context.Service<Nursery, NurseryService>()("furrow/Nursery") {}
+
+/**
+ * The scope of the block that an actor is started in: it closes when the block ends, when all of its actors are gone, and
+ * is for what a spawner needs as long as there may be more of them. None for an actor without a block.
+ */
+export const BlockScope = Context.Reference<Scope.Scope | undefined>(
+  "furrow/NurseryKey/BlockScope",
+  {
+    defaultValue: () => undefined
+  }
+)

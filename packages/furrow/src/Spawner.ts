@@ -112,14 +112,6 @@ export const ExitPatience = Context.Reference<Duration.Input>("furrow/Spawner/Ex
   defaultValue: () => "100 millis"
 })
 
-/**
- * The scope of the block that an actor is started in: it closes when the block ends, when all of its actors are gone, and
- * is for what a spawner needs as long as there may be more of them. None for an actor without a block.
- */
-export const BlockScope = Context.Reference<Scope.Scope | undefined>("furrow/Spawner/BlockScope", {
-  defaultValue: () => undefined
-})
-
 /** An event loop that was busy fires its timers before it reads; between two of these it reads. */
 const Parts = 4
 
