@@ -63,7 +63,8 @@ export interface Wire {
 
 const encoder = new TextEncoder()
 
-const bytesOf = (chunk: Uint8Array | string): Uint8Array =>
+/** The bytes of what a socket gives, or is given. */
+export const bytesOf = (chunk: Uint8Array | string): Uint8Array =>
   typeof chunk === "string" ? encoder.encode(chunk) : chunk
 
 const why = (cause: Cause.Cause<Socket.SocketError>): string => {

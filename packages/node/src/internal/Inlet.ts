@@ -30,10 +30,6 @@ export const readError = (cause: unknown): Socket.SocketError =>
 export const writeError = (cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
-/** The bytes of what a writer was given. */
-export const toBytes = (chunk: Uint8Array | string): Uint8Array =>
-  typeof chunk === "string" ? Buffer.from(chunk) : chunk
-
 /** What is read is pushed here; what was pushed is pulled by the one reader. */
 export class Inlet {
   private waiting: ((result: Effect.Effect<Chunk, Socket.SocketError>) => void) | undefined

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
 import type { OnReadOpts, Socket as NetSocket } from "node:net"
-import { closeError, Inlet, readError, toBytes, writeError } from "./Inlet.ts"
+import { closeError, Inlet, readError, writeError } from "./Inlet.ts"
 
 /** How long bytes that were not taken before the end may still take, in milliseconds. */
 const FlushTime = 1000
@@ -151,8 +151,8 @@ export const make = (
             Wire.putting(
               {
                 write: (chunk) =>
-                  Socket.isCloseEvent(chunk) ? close(chunk) : write([toBytes(chunk)]),
-                writeAll: (chunks) => write(Arr.map(chunks, toBytes))
+                  Socket.isCloseEvent(chunk) ? close(chunk) : write([Wire.bytesOf(chunk)]),
+                writeAll: (chunks) => write(Arr.map(chunks, Wire.bytesOf))
               },
               put
             )

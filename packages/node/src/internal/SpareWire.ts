@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
-import { toBytes } from "./Inlet.ts"
 
 /** The wire of a spare. */
 export interface SpareWire {
@@ -32,7 +31,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     word: Effect.gen(function* () {
-      while (rest.length === 0) rest = Buffer.concat((yield* reader.pull).map(toBytes))
+      while (rest.length === 0) rest = Buffer.concat((yield* reader.pull).map(Wire.bytesOf))
       const [word] = rest
       rest = rest.subarray(1)
       return word!

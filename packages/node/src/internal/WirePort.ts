@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
 import type { MessagePort } from "node:worker_threads"
-import { closeError, Inlet, toBytes, writeError } from "./Inlet.ts"
+import { closeError, Inlet, writeError } from "./Inlet.ts"
 
 /** How many bytes may be on their way, or wait to be read at the other end, before a write has to wait. */
 const Window = 65_536
@@ -130,8 +130,8 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
           Effect.succeed(
             Wire.putting(
               {
-                write: (chunk) => (Socket.isCloseEvent(chunk) ? end : write([toBytes(chunk)])),
-                writeAll: (chunks) => write(Arr.map(chunks, toBytes))
+                write: (chunk) => (Socket.isCloseEvent(chunk) ? end : write([Wire.bytesOf(chunk)])),
+                writeAll: (chunks) => write(Arr.map(chunks, Wire.bytesOf))
               },
               put
             )

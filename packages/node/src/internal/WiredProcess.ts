@@ -54,7 +54,10 @@ export const start = Effect.fnUntraced(function* (
   if (net === undefined) {
     yield* leader.gone()
     return yield* Effect.die(
-      new Error("the ChildProcessSpawner does not start processes by the means of Node itself")
+      new Error(
+        "the ChildProcessSpawner does not start processes by Node's own means, and the wire is a socket of Node's: " +
+          "provide NodeActor.layer, or one over NodeChildProcessSpawner"
+      )
     )
   }
   const socket = yield* Scope.provide(
