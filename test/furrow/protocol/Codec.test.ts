@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -393,6 +394,97 @@ describe("the layout of what is said most", () => {
       expect(Codec.binary.decodeFrame(Uint8Array.from(body))).toEqual(frame)
     })
   }
+
+  it.effect(
+    "a value is written, read and refused as SchemaBinary does it, whatever becomes of its bytes",
+    () =>
+      Effect.gen(function* () {
+        const tellValue = { reportInput: true }
+        const schemas: ReadonlyArray<Schema.ConstraintCodec<unknown, unknown>> = [
+          Schema.Void,
+          Schema.Number,
+          Schema.String,
+          Schema.Date,
+          Schema.NumberFromString,
+          UserId,
+          Schema.Option(Schema.Int),
+          Schema.ReadonlyMap(Schema.String, Schema.Int),
+          Schema.Record(Schema.String, Schema.Int),
+          Schema.Struct({ a: Schema.optionalKey(Schema.Int) }),
+          Schema.Struct({ n: Schema.Number, s: Schema.String, b: Schema.Uint8Array }),
+          Point
+        ]
+        const said = (exit: Exit.Exit<unknown, Schema.SchemaError>) =>
+          Exit.isSuccess(exit) ? exit.value : String(Cause.squash(exit.cause))
+        const mutation = fc.record({
+          at: fc.nat(),
+          byte: fc.nat(255),
+          cut: fc.nat(3),
+          more: fc.uint8Array({ maxLength: 3 })
+        })
+        for (const schema of schemas) {
+          const codec = Codec.binary.payload(schema)
+          const whole = SchemaBinary.toCodec(schema)
+          const encode = Schema.encodeUnknownEffect(whole, tellValue)
+          const decode = Schema.decodeUnknownEffect(whole, tellValue)
+          const values = [
+            ...Object.values(samples).map(({ value }) => value),
+            { n: 1, s: "a", b: Uint8Array.of(1, 2, 3) },
+            { n: 1, s: "a", b: Uint8Array.of(1), more: true },
+            { n: "1", s: "a", b: Uint8Array.of(1) },
+            new Point({ x: 1, y: 2 })
+          ]
+          for (const value of values) {
+            const written = yield* Effect.exit(codec.encode(value))
+            expect(said(written)).toEqual(said(yield* Effect.exit(encode(value))))
+            if (Exit.isFailure(written)) continue
+            for (const { at, byte, cut, more } of fc.sample(mutation, { numRuns: 40, seed: 7 })) {
+              const broken = Uint8Array.from([
+                ...written.value.subarray(0, written.value.length - cut),
+                ...more
+              ])
+              if (broken.length > 0) broken[at % broken.length] = byte
+              expect(said(yield* Effect.exit(codec.decode(broken)))).toEqual(
+                said(yield* Effect.exit(decode(broken)))
+              )
+            }
+          }
+        }
+      })
+  )
+
+  it.effect(
+    "two values behind each other are no value, and neither is one with the beginning of another",
+    () =>
+      Effect.gen(function* () {
+        const codec = Codec.binary.payload(Schema.Struct({ n: Schema.Number }))
+        const one = yield* codec.encode({ n: 1 })
+        for (const bytes of [
+          Uint8Array.of(...one, ...one),
+          Uint8Array.of(...one, one[0]!),
+          one.slice(0, -1),
+          Uint8Array.of()
+        ]) {
+          expect((yield* Effect.flip(codec.decode(bytes)))._tag).toBe("SchemaError")
+          // What was wrong before has left nothing behind.
+          expect(yield* codec.decode(one)).toEqual({ n: 1 })
+        }
+      })
+  )
+
+  it.effect(
+    "a value that was read keeps its bytes when those that it came in are written over",
+    () =>
+      Effect.gen(function* () {
+        const codec = Codec.binary.payload(
+          Schema.Struct({ s: Schema.String, b: Schema.Uint8Array })
+        )
+        const said = (yield* codec.encode({ s: "abc", b: Uint8Array.of(1, 2, 3) })).slice()
+        const heard = yield* codec.decode(said)
+        said.fill(0)
+        expect(heard).toEqual({ s: "abc", b: Uint8Array.of(1, 2, 3) })
+      })
+  )
 
   it.effect("bytes are their own payload, copied where somebody else may write into them", () =>
     Effect.gen(function* () {

@@ -178,32 +178,98 @@ export const binary: Codec = {
     ),
   payload: compiled((schema) => {
     if (schema.ast === Schema.Uint8Array.ast) return plainBytes
-    const bytes = layout(schema)
-    if (bytes === undefined) return json.payload(schema)
-    const encode = Schema.encodeUnknownEffect(bytes, tellValue)
-    const decode = Schema.decodeUnknownEffect(bytes, tellValue)
-    const encoded = SchemaAST.toEncoded(schema.ast)
-    const nests = nestsFreely(encoded)
-    // What a schema makes of a value may contain itself; what was written does not, and is looked at first.
-    const isPlain = encoded === SchemaAST.toType(schema.ast)
-    const decodePlain = isPlain
-      ? decode
-      : Schema.decodeUnknownEffect(SchemaBinary.toCodec(Schema.toEncoded(schema)), tellValue)
-    const decodeType = isPlain ? Effect.succeed : Schema.decodeUnknownEffect(schema, tellValue)
-    return {
-      encode: (value) => contained(() => encode(value)),
-      decode: (bytes, depth = Infinity) =>
-        contained(() =>
-          // A level takes a byte.
-          nests && bytes.length > depth
-            ? Effect.flatMap(decodePlain(bytes), (plain) => {
-                if (valueNestsBeyond(plain, depth)) throw tooDeep(depth)
-                return decodeType(plain)
-              })
-            : decode(bytes)
-        )
-    }
+    return isExact(schema) ? direct(schema) : whole(schema)
   })
+}
+
+/** By SchemaBinary, and the schema; in JSON, if SchemaBinary cannot say it. */
+const whole = <S extends Schema.Constraint>(schema: S): PayloadCodec<S> => {
+  const bytes = layout(schema)
+  if (bytes === undefined) return json.payload(schema)
+  const encode = Schema.encodeUnknownEffect(bytes, tellValue)
+  const decode = Schema.decodeUnknownEffect(bytes, tellValue)
+  const encoded = SchemaAST.toEncoded(schema.ast)
+  const nests = nestsFreely(encoded)
+  // What a schema makes of a value may contain itself; what was written does not, and is looked at first.
+  const isPlain = encoded === SchemaAST.toType(schema.ast)
+  const decodePlain = isPlain
+    ? decode
+    : Schema.decodeUnknownEffect(SchemaBinary.toCodec(Schema.toEncoded(schema)), tellValue)
+  const decodeType = isPlain ? Effect.succeed : Schema.decodeUnknownEffect(schema, tellValue)
+  return {
+    encode: (value) => contained(() => encode(value)),
+    decode: (bytes, depth = Infinity) =>
+      contained(() =>
+        // A level takes a byte.
+        nests && bytes.length > depth
+          ? Effect.flatMap(decodePlain(bytes), (plain) => {
+              if (valueNestsBeyond(plain, depth)) throw tooDeep(depth)
+              return decodeType(plain)
+            })
+          : decode(bytes)
+      )
+  }
+}
+
+/**
+ * Whether what SchemaBinary checks as it writes and reads is all that the schema asks for: only then it shares a
+ * dictionary. One that nests freely is left out, because nobody would count its levels.
+ */
+const isExact = (schema: Schema.Constraint): boolean => {
+  if (nestsFreely(SchemaAST.toEncoded(schema.ast))) return false
+  try {
+    SchemaBinary.encoder(schema, { dictionary: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The longest value that is read by a reader that is kept: it holds on to what it has read last. */
+const MaxKept = 16_384
+
+/**
+ * Writes and reads without the passes around it, which cost as much again for a short value. What does not fit is done
+ * again by the whole codec, which says why.
+ */
+const direct = <S extends Schema.Constraint>(schema: S): PayloadCodec<S> => {
+  const writer = SchemaBinary.encoder(schema)
+  let made: PayloadCodec<S> | undefined
+  const again = () => (made ??= whole(schema))
+  let reader: SchemaBinary.Parser<S["Type"]> | undefined
+  return {
+    encode: (value) => {
+      try {
+        return Exit.succeed(writer.encode(value))
+      } catch {
+        return again().encode(value)
+      }
+    },
+    decode: (bytes, depth) => {
+      if (bytes.length > MaxKept || !isOneFrame(bytes)) return again().decode(bytes, depth)
+      // Whoever reads meanwhile, because of this, takes another one.
+      const own = reader ?? SchemaBinary.parser(schema)
+      reader = undefined
+      try {
+        const [value] = own.feedSync(bytes)
+        reader = own
+        return Exit.succeed(value)
+      } catch {
+        return again().decode(bytes, depth)
+      }
+    }
+  }
+}
+
+/** Whether the bytes are one value behind its length, and nothing besides: a reader would wait for the rest of another. */
+const isOneFrame = (bytes: Uint8Array): boolean => {
+  let length = 0
+  for (let at = 0, scale = 1; at < 3 && at < bytes.length; at++, scale *= 128) {
+    const byte = bytes[at]!
+    length += (byte & 0x7f) * scale
+    if (byte < 0x80) return length === bytes.length - at - 1 && length > 0
+  }
+  return false
 }
 
 const encodePlain = Schema.encodeUnknownEffect(Schema.Uint8Array, tellValue)
