@@ -392,7 +392,14 @@ describe("an Open's payload", () => {
         const handed: Array<unknown> = []
         peer.session.callee = {
           kindOf: () => "dialog",
-          refuse: () => ({ exit: "unimplemented", cancelSeen: false, hops: [], payload: bytes(0) }),
+          refuse: () => ({
+            _tag: "Exit",
+            id: 0,
+            exit: "unimplemented",
+            cancelSeen: false,
+            hops: [],
+            payload: bytes(0)
+          }),
           onOpen: (incoming, open) => {
             expect(open.payload).toEqual(bytes(42))
             handed.push(incoming, open, open.payload)
@@ -531,7 +538,14 @@ describe("what a session has read", () => {
       const opened: Array<Uint8Array> = []
       peer.session.callee = {
         kindOf: () => "dialog",
-        refuse: () => ({ exit: "unimplemented", cancelSeen: false, hops: [], payload: nothing }),
+        refuse: () => ({
+          _tag: "Exit",
+          id: 0,
+          exit: "unimplemented",
+          cancelSeen: false,
+          hops: [],
+          payload: nothing
+        }),
         onOpen: (dialog, { payload }) => {
           incoming.push(dialog)
           opened.push(payload)

@@ -27,29 +27,34 @@ export const mapKnown = <A, E, R, B>(
 
 /** A value that is known from some time on. A means to wait for it is made for those who do. */
 export class Later<A> {
-  private known: Exit.Success<A> | undefined
+  private isKnown = false
+  private known: A | undefined
   private waiting: Deferred.Deferred<A> | undefined
 
   /** The value, if it is known. */
   get value(): A | undefined {
-    return this.known?.value
+    return this.known
   }
 
   /** Waits for it. */
   get wait(): Effect.Effect<A> {
-    return this.known ?? Deferred.await((this.waiting ??= Deferred.makeUnsafe()))
+    return this.isKnown
+      ? Effect.succeed(this.known as A)
+      : Deferred.await((this.waiting ??= Deferred.makeUnsafe()))
   }
 
   /** It is known, and whoever waits is told later. The first time counts. */
   know(value: A): void {
-    this.known ??= Exit.succeed(value) as Exit.Success<A>
+    if (this.isKnown) return
+    this.isKnown = true
+    this.known = value
   }
 
   /** It is known, and whoever waits is told. The first time counts. */
   tell(value: A): void {
     this.know(value)
-    if (this.waiting === undefined || this.known === undefined) return
-    Deferred.doneUnsafe(this.waiting, this.known)
+    if (this.waiting === undefined) return
+    Deferred.doneUnsafe(this.waiting, Exit.succeed(this.known as A))
     this.waiting = undefined
   }
 }

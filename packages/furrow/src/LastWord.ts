@@ -25,8 +25,8 @@ import type { FrameOf } from "./protocol/Protocol.ts"
 import { Hops, InterruptedBy } from "./protocol/Reasons.ts"
 import type { Session } from "./Session.ts"
 
-/** An Exit frame before it has its dialog's id. */
-export type ExitFrame = Omit<FrameOf<"Exit">, "_tag" | "id">
+/** An Exit frame, which has its dialog's id when it is written. */
+type ExitFrame = FrameOf<"Exit">
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Said by the callee
@@ -44,6 +44,18 @@ export interface Saying {
   readonly limit: number
 }
 
+const noHops: ReadonlyArray<Hop> = []
+
+/** The frame that says a result which nobody has asked to cancel: by which way it came concerns nobody. */
+export const result = (payload: Uint8Array): ExitFrame => ({
+  _tag: "Exit",
+  id: 0,
+  exit: "success",
+  cancelSeen: false,
+  hops: noHops,
+  payload
+})
+
 /** The frame that says this Exit. A value that does not encode becomes the failure that says so. */
 export const say = (
   operation: Operation,
@@ -51,13 +63,11 @@ export const say = (
   saying: Saying
 ): Effect.Effect<ExitFrame> => {
   const frame = (kind: ExitFrame["exit"], payload: Uint8Array): ExitFrame => ({
+    _tag: "Exit",
+    id: 0,
     exit: kind,
     cancelSeen: saying.cancelSeen,
-    // A result is nobody's cancel and nobody's error: by which way it came concerns nobody.
-    hops:
-      kind === "success" && !saying.cancelSeen
-        ? []
-        : [...saying.hops, { actor: saying.self, operation: operation.rpc._tag }],
+    hops: [...saying.hops, { actor: saying.self, operation: operation.rpc._tag }],
     payload
   })
   const failure = (cause: Cause.Cause<unknown>): Effect.Effect<ExitFrame> =>
@@ -71,13 +81,11 @@ export const say = (
       )
     )
   if (Exit.isFailure(exit)) return failure(exit.cause)
+  const success = saying.cancelSeen ? (payload: Uint8Array) => frame("success", payload) : result
   const encoded = operation.success.encode(exit.value, saying.limit)
   return isKnown(encoded)
-    ? Exit.succeed(frame("success", encoded.value))
-    : encoded.pipe(
-        Effect.map((payload) => frame("success", payload)),
-        Effect.catchCause(failure)
-      )
+    ? Exit.succeed(success(encoded.value))
+    : encoded.pipe(Effect.map(success), Effect.catchCause(failure))
 }
 
 /** Every interruption in the Cause says who asked for it; several by the same are one. */

@@ -50,14 +50,14 @@ import {
 } from "./Dialog.ts"
 import * as Events from "./Events.ts"
 import { isKnown, mapKnown } from "./Known.ts"
-import { portalError, say } from "./LastWord.ts"
+import { portalError, result, say } from "./LastWord.ts"
 import * as Life from "./Life.ts"
 import { operationsFor, operationsOf } from "./Operations.ts"
 import type { LaneCodec, Operation } from "./Operations.ts"
 import { DeadlineExceeded, Disconnected, Unimplemented } from "./PortalError.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
 import type { FrameOf } from "./protocol/Protocol.ts"
-import type { Answerer, Incoming, Session } from "./Session.ts"
+import type { Answerer, Incoming, Rare, Session } from "./Session.ts"
 import { Ticket } from "./Ticket.ts"
 import type { Calling, Final } from "./Ticket.ts"
 import * as Travel from "./Travel.ts"
@@ -202,6 +202,14 @@ export const makeServer = (
       if (request.lost) return Effect.map(unheard(request, exit), () => forget(request))
       if (isCrashing(request, exit)) return Effect.sync(() => forget(request))
       const { cancel, incoming, operation } = request
+      if (operation.kind !== "dialog" && cancel === undefined && Exit.isSuccess(exit)) {
+        const encoded = operation.success.encode(exit.value, request.limit)
+        if (isKnown(encoded)) {
+          forget(request)
+          incoming.exit(result(encoded.value))
+          return Effect.void
+        }
+      }
       // A handler's own return is checked in its fiber; this is for what stands in for it.
       const unstarted =
         operation.kind === "dialog" &&
@@ -402,6 +410,8 @@ export const makeServer = (
       session.callee = {
         kindOf: (operation) => operations.get(operation)?.kind,
         refuse: (_operation, why, cancel) => ({
+          _tag: "Exit",
+          id: 0,
           exit: why,
           cancelSeen: cancel !== undefined,
           hops: [{ actor: life.self }],
@@ -610,43 +620,46 @@ export const makeClient = (
       }
       const headers = headersOf(operation, request.headers)
       const travelling = Travel.pack(fiber, actor.travelling)
-      const openWith = (besides: Omit<Besides, "payload" | "patience">) =>
-        opened(fiber, ticket, request.id, { ...besides, payload, patience })
       return isKnown(headers) && isKnown(travelling)
-        ? openWith({ headers: headers.value, travelling: travelling.value })
-        : Effect.flatMap(Effect.all({ headers, travelling }), openWith)
-    }
-
-    /** What is known of a call as its Open is made. */
-    interface Besides {
-      readonly payload: Uint8Array
-      readonly patience: number | undefined
-      readonly headers: ReadonlyArray<readonly [string, string]>
-      readonly travelling: FrameOf<"Open">["travelling"]
+        ? opened(fiber, ticket, request.id, payload, patience, headers.value, travelling.value)
+        : Effect.flatMap(Effect.all([headers, travelling]), (known) =>
+            opened(fiber, ticket, request.id, payload, patience, ...known)
+          )
     }
 
     const opened = (
       fiber: Fiber.Fiber<unknown, unknown>,
       ticket: Ticket,
       requestId: RequestId,
-      { headers, patience, payload, travelling }: Besides
+      payload: Uint8Array,
+      patience: number | undefined,
+      headers: ReadonlyArray<readonly [string, string]>,
+      travelling: FrameOf<"Open">["travelling"]
     ): Effect.Effect<void, unknown> => {
       const { operation } = ticket
       const span = propagated(fiber.cache.span)
+      const isPlain =
+        operation.codec === session.codec &&
+        headers.length === 0 &&
+        span === undefined &&
+        patience === undefined &&
+        travelling === undefined
+      const rare: Rare | undefined = isPlain
+        ? undefined
+        : {
+            ...(operation.codec === session.codec ? undefined : { json: true }),
+            ...(headers.length === 0 ? undefined : { headers }),
+            ...(span === undefined
+              ? undefined
+              : { trace: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } }),
+            ...(patience === undefined ? undefined : { timeLeft: patience }),
+            ...(travelling === undefined ? undefined : { travelling })
+          }
       const outgoing = session.open(
         operation.kind,
-        {
-          operation: operation.rpc._tag,
-          payload,
-          ...(operation.codec === session.codec ? undefined : { json: true }),
-          ...(headers.length === 0 ? undefined : { headers }),
-          ...(span === undefined
-            ? undefined
-            : { trace: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } }),
-          ...(patience === undefined ? undefined : { timeLeft: patience }),
-          ...(travelling === undefined ? undefined : { travelling })
-        },
-        ticket
+        { operation: operation.rpc._tag, payload },
+        ticket,
+        rare
       )
       if (outgoing === undefined) return gone(operation)
       ticket.outgoing = outgoing

@@ -85,11 +85,14 @@ export interface CallerListener {
 export interface Incoming {
   readonly id: number
   readonly end: DialogEnd
-  /** Says the last word. */
-  readonly exit: (frame: Omit<FrameOf<"Exit">, "_tag" | "id">) => void
+  /** Says the last word, by a frame that is nobody else's from then on. */
+  readonly exit: (frame: FrameOf<"Exit">) => void
   /** Gives back the room that the payload took in the window for Opens: a handler has it now. */
   readonly taken: () => void
 }
+
+/** What few Opens say. */
+export type Rare = Pick<FrameOf<"Open">, "json" | "headers" | "trace" | "timeLeft" | "travelling">
 
 /** Why an Open never became a dialog. */
 export type Refused = "overloaded" | "unimplemented" | "cancelled"
@@ -108,11 +111,7 @@ export interface CalleeListener {
    */
   readonly onOpen: (incoming: Incoming, open: FrameOf<"Open">) => Answerer
   /** An Open is refused, or was cancelled before it was complete: the frame of its Exit. */
-  readonly refuse: (
-    operation: string,
-    why: Refused,
-    cancel?: FrameOf<"Cancel">
-  ) => Omit<FrameOf<"Exit">, "_tag" | "id">
+  readonly refuse: (operation: string, why: Refused, cancel?: FrameOf<"Cancel">) => FrameOf<"Exit">
   /** What kind of operation this is; `undefined` if it is not served. */
   readonly kindOf: (operation: string) => DialogState.Kind | undefined
 }
@@ -176,7 +175,7 @@ class LiveIncoming implements Incoming {
     this.owed = payload.length
   }
 
-  exit(frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
+  exit(frame: FrameOf<"Exit">): void {
     this.session.exit(this, frame)
   }
 
@@ -355,24 +354,25 @@ export class Session {
   // -------------------------------------------------------------------------------------------------------------------
 
   /**
-   * Opens a dialog; `undefined` if the connection is over. The listener hears of its end exactly once.
+   * Opens a dialog; `undefined` if the connection is over. The listener hears of its end exactly once. `rare`: what most
+   * Opens do not say.
    */
   open(
     kind: DialogState.Kind,
-    frame: Omit<FrameOf<"Open">, "_tag" | "id" | "window">,
-    listener: CallerListener
+    { operation, payload }: Pick<FrameOf<"Open">, "operation" | "payload">,
+    listener: CallerListener,
+    rare?: Rare
   ): Outgoing | undefined {
     if (this.isOver) return undefined
     const window = kind === "call" ? none : this.window
-    const end = new DialogEnd(
-      frame.operation,
-      DialogState.caller(kind, window),
-      window,
-      this.carrier
-    )
+    const end = new DialogEnd(operation, DialogState.caller(kind, window), window, this.carrier)
     const live = new LiveOutgoing(this, end, listener)
     this.unwritten.set(end.lane, live)
-    end.say({ ...frame, _tag: "Open", id: 0, window })
+    end.say(
+      rare === undefined
+        ? { _tag: "Open", id: 0, operation, window, payload }
+        : { _tag: "Open", id: 0, operation, window, payload, ...rare }
+    )
     return live
   }
 
@@ -444,8 +444,8 @@ export class Session {
   private dispatchDialog(frame: DialogFrame): void {
     const { id } = frame
     const mine = this.outgoing.get(id)
-    const theirs = this.incoming.get(id)
-    const arriving = this.arriving.get(id)
+    const theirs = mine === undefined ? this.incoming.get(id) : undefined
+    const arriving = this.arriving.size === 0 ? undefined : this.arriving.get(id)
     const place = DialogState.classify(this.ids, frame, (mine ?? theirs ?? arriving) !== undefined)
     if (place instanceof Violation) throw place
     if (id === 0 && frame._tag === "Credit") return this.outbox.grantOpens(frame.bytes)
@@ -493,7 +493,6 @@ export class Session {
 
   /** A frame of a dialog whose Open is not complete, or is complete with it. */
   private toOpening(id: number, frame: DialogFrame, before: Parts | undefined): void {
-    const arriving = before ?? new Parts()
     switch (frame._tag) {
       case "More": {
         if (before === undefined && this.isFull) {
@@ -504,6 +503,7 @@ export class Session {
         if (frame.payload.length === 0) {
           throw new Violation({ rule: "UnexpectedFrame", detail: "a part without bytes" })
         }
+        const arriving = before ?? new Parts()
         arriving.push(frame.payload, frame.whole)
         if (arriving.length > this.own.value) {
           throw new Violation({
@@ -516,21 +516,19 @@ export class Session {
       }
       case "Cancel": {
         this.arriving.delete(id)
-        this.giveOpenRoom(arriving.length)
+        this.giveOpenRoom(before?.length ?? 0)
         return this.refuse(id, "", "cancelled", frame)
       }
       case "Credit":
         return
       case "Open": {
-        this.arriving.delete(id)
-        if (before === undefined && this.isFull) {
-          this.giveOpenRoom(frame.payload.length)
-          return this.refuse(id, frame.operation, "overloaded")
+        if (before !== undefined) {
+          this.arriving.delete(id)
+          return this.opened({ ...frame, payload: before.join(frame.payload) })
         }
-        return this.opened(
-          frame,
-          before === undefined ? frame.payload : arriving.join(frame.payload)
-        )
+        if (!this.isFull) return this.opened(frame)
+        this.giveOpenRoom(frame.payload.length)
+        return this.refuse(id, frame.operation, "overloaded")
       }
     }
     throw new Violation({
@@ -539,11 +537,11 @@ export class Session {
     })
   }
 
-  private opened(open: FrameOf<"Open">, payload: Uint8Array): void {
+  private opened(open: FrameOf<"Open">): void {
     const { id } = open
     const kind = this.callee?.kindOf(open.operation)
     if (this.callee === undefined || kind === undefined) {
-      this.giveOpenRoom(payload.length)
+      this.giveOpenRoom(open.payload.length)
       return this.refuse(id, open.operation, "unimplemented")
     }
     const end = new DialogEnd(
@@ -553,16 +551,15 @@ export class Session {
       this.carrier,
       id
     )
-    const whole = payload === open.payload ? open : { ...open, payload }
-    const live = new LiveIncoming(this, whole, end)
+    const live = new LiveIncoming(this, open, end)
     this.incoming.set(id, live)
-    live.answerer = this.callee.onOpen(live, whole)
+    live.answerer = this.callee.onOpen(live, open)
   }
 
   /** @internal */
-  exit({ end, id }: LiveIncoming, frame: Omit<FrameOf<"Exit">, "_tag" | "id">): void {
+  exit({ end, id }: LiveIncoming, frame: FrameOf<"Exit">): void {
     if (end.state.exited) return
-    end.say({ ...frame, _tag: "Exit", id })
+    end.say(frame)
     this.incoming.delete(id)
     end.over()
   }
@@ -590,12 +587,14 @@ export class Session {
   /** Answers an Open that never becomes a dialog here. */
   private refuse(id: number, operation: string, why: Refused, cancel?: FrameOf<"Cancel">): void {
     const exit = this.callee?.refuse(operation, why, cancel) ?? {
-      exit: "unimplemented" as const,
+      _tag: "Exit",
+      id,
+      exit: "unimplemented",
       cancelSeen: cancel !== undefined,
       hops: [],
       payload: new Uint8Array(0)
     }
-    this.outbox.push(new OutboxLane(id), { ...exit, _tag: "Exit", id })
+    this.outbox.push(new OutboxLane(id), exit)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
