@@ -111,10 +111,11 @@ const named = (cause: Cause.Cause<unknown>, by: ActorRef): Cause.Cause<unknown> 
 
 /** What the caller knows of its end beyond the frame. */
 export interface Hearing {
+  readonly operation: Operation
   readonly session: Session
-  /** The path of the actor that was called. */
-  readonly actor: string
-  readonly self: ActorRef
+  /** The actor that was called, and the life that has called it. */
+  readonly actor: ActorRef
+  readonly life: { readonly self: ActorRef }
   /** Why this end cancelled, if it did. */
   readonly why: "left" | "cancel" | "deadline" | undefined
 }
@@ -134,11 +135,24 @@ export const portalError = (
 
 /** What the end of a dialog is to its caller. */
 export const hear = (
-  operation: Operation,
-  end: CallerEnd,
-  hearing: Hearing
+  hearing: Hearing,
+  end: CallerEnd
 ): Effect.Effect<Exit.Exit<unknown, unknown>> => {
-  const { actor, self, session, why } = hearing
+  const { operation, why } = hearing
+  // A callee that ended well as it was cancelled does not know that the last items of its stream were not taken.
+  return end._tag === "Exit" &&
+    end.frame.exit === "success" &&
+    !end.frame.cancelSeen &&
+    (operation.kind !== "stream" || why === undefined)
+    ? exitOf(operation.success.decode(end.payload))
+    : hearOther(hearing, end)
+}
+
+/** What an end is that is no plain result. */
+const hearOther = (
+  { actor: { path: actor }, life: { self }, operation, session, why }: Hearing,
+  end: CallerEnd
+): Effect.Effect<Exit.Exit<unknown, unknown>> => {
   const failed = (reason: PortalErrorReason, hops?: ReadonlyArray<Hop>) =>
     Effect.succeed(Exit.failCause(portalError(operation, actor, reason, hops)))
   /**
@@ -174,10 +188,6 @@ export const hear = (
   const { frame, payload } = end
   switch (frame.exit) {
     case "success":
-      // A callee that ended well as it was cancelled does not know that the last items of its stream were not taken.
-      return frame.cancelSeen || (operation.kind === "stream" && why !== undefined)
-        ? cancelledByUs(frame.hops)
-        : exitOf(operation.success.decode(payload))
     case "cancelled":
       return cancelledByUs(frame.hops)
     case "overloaded":

@@ -487,7 +487,10 @@ const PumpSize = 32
 type FlatClient = (
   tag: string,
   payload: unknown,
-  options: { readonly headers: Headers.Headers; readonly context: Context.Context<never> }
+  options: {
+    readonly headers: Headers.Input | undefined
+    readonly context: Context.Context<never>
+  }
 ) => unknown
 
 /** The values of some items, in order. */
@@ -514,17 +517,12 @@ const noHeaders = Effect.succeed<ReadonlyArray<readonly [string, string]>>([])
 /** One thing on top of it costs less than a context of its own. */
 const noContext = Context.empty()
 
-const isEmpty = (headers: Headers.Headers): boolean => {
-  for (const _ in headers) return false
-  return true
-}
-
 /** The headers of a call. What is no text, or too much of it, fails as a defect. */
 const headersOf = (
   operation: Operation,
   headers: Headers.Headers
 ): Effect.Effect<ReadonlyArray<readonly [string, string]>> => {
-  if (isEmpty(headers)) return noHeaders
+  if (Travel.isEmpty(headers)) return noHeaders
   const entries = Object.entries(headers)
   const unfit = (issue: string) =>
     Effect.die(new EncodeError({ operation: operation.name, lane: "headers", issue }))
@@ -742,7 +740,7 @@ export const makeClient = (
     ): unknown => {
       try {
         return flat(ticket.operation.rpc._tag, payload, {
-          headers: Headers.fromInput(options?.headers),
+          headers: options?.headers,
           context: Context.add(noContext, Ticket.Current, ticket)
         })
       } catch (thrown) {

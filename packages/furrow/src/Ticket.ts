@@ -126,12 +126,7 @@ export class Ticket implements CallerListener {
 
   /** The callee has ended; what its end is to the caller may have to be found out. */
   onEnd(end: CallerEnd): void {
-    const final = hear(this.operation, end, {
-      session: this.session,
-      actor: this.actor.path,
-      self: this.life.self,
-      why: this.cancelledFor
-    })
+    const final = hear(this, end)
     if (isKnown(final)) this.heard(final.value)
     else this.calling.runFork(Effect.map(final, (known) => this.heard(known)))
   }

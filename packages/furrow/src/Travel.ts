@@ -139,9 +139,20 @@ const isScalar = (value: unknown): value is string | number | boolean | null =>
   typeof value === "boolean" ||
   (typeof value === "number" && Number.isFinite(value))
 
+/**
+ * Whether nothing stands in a record, found out without a list of what does.
+ *
+ * @internal
+ */
+export const isEmpty = (record: object): boolean => {
+  for (const _ in record) return false
+  return true
+}
+
 const scalars = (
   annotations: Readonly<Record<string, unknown>>
 ): Record<string, Schema.Json> | undefined => {
+  if (isEmpty(annotations)) return undefined
   const entries = Object.entries(annotations).filter((entry): entry is [string, Schema.Json] =>
     isScalar(entry[1])
   )
