@@ -367,6 +367,17 @@ describe("where there is no shell", () => {
     })
   )
 
+  it.live("F4 an actor that loses its connection before its parent is gone leaves no program", () =>
+    Effect.gen(function* () {
+      const { pid, table } = yield* standing({
+        guard: "watchdog",
+        members: { runs: { does: "runs" } }
+      })
+      process.kill(pid, "SIGUSR2")
+      expect(yield* Table.untilGone(table)).toBeLessThan(patience(2000))
+    })
+  )
+
   it.live("an actor says that it has a watchdog, and ends in order with it", () =>
     Effect.gen(function* () {
       const watch = yield* events

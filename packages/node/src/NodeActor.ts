@@ -39,6 +39,7 @@ import {
 import type { Listen } from "./internal/Signals.ts"
 import * as ProcessGroups from "./internal/ProcessGroups.ts"
 import * as ProgramGuardian from "./internal/ProgramGuardian.ts"
+import * as Settle from "./internal/Settle.ts"
 import * as Thread from "./internal/Thread.ts"
 import * as ThreadPrograms from "./internal/ThreadPrograms.ts"
 import * as Watchdog from "./internal/Watchdog.ts"
@@ -183,9 +184,15 @@ interface Body {
   readonly listen: Listen
   /** Ends this actor, its programs and everything below it, now. */
   readonly endByForce: Effect.Effect<void>
-  /** Whether nobody else would end the programs that it leaves behind. */
-  readonly isOrphan: () => boolean
+  /** Whether nobody else would end the programs that it leaves behind. `lost`: the connection has ended without a word. */
+  readonly isOrphan: (lost: boolean) => boolean
 }
+
+/**
+ * How long the parent of an actor may take to be gone after its connections, in milliseconds: the system ends those
+ * first, and a busy one may do something else before the rest.
+ */
+const ParentPatience = 1000
 
 const processBody = (): Body => {
   const parent = process.ppid
@@ -199,7 +206,11 @@ const processBody = (): Body => {
       ProcessGroups.killAll()
       process.kill(0, "SIGKILL")
     }),
-    isOrphan: () => process.ppid !== parent
+    isOrphan: (lost) => {
+      const isLeft = () => process.ppid !== parent
+      if (lost) Settle.blockUntil(isLeft, ParentPatience)
+      return isLeft()
+    }
   }
 }
 
@@ -234,7 +245,8 @@ const runActor = (program: Program<Services>, defaultMain: URL | undefined): voi
       tell,
       exitCode: (exit) => {
         // Whoever has something to do at its exit has done it then.
-        if (body.isOrphan()) process.once("exit", () => Effect.runSync(body.endByForce))
+        const lost = Exit.isSuccess(exit) && exit.value._tag === "Orphaned"
+        if (body.isOrphan(lost)) process.once("exit", () => Effect.runSync(body.endByForce))
         if (Exit.isSuccess(exit)) return endLife(program.actor.actorName, exit.value)
         report(exit.cause)
         return 1

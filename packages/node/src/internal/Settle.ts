@@ -53,3 +53,10 @@ export const settleWhen = (holds: () => boolean, millis: number): Effect.Effect<
     look()
     return Effect.sync(() => clearInterval(timer))
   })
+
+/** Blocks this thread until something holds, at most this many milliseconds: for the end of a process. */
+export const blockUntil = (holds: () => boolean, millis: number): void => {
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  const end = performance.now() + millis
+  while (!holds() && performance.now() < end) Atomics.wait(never, 0, 0, 1)
+}
