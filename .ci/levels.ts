@@ -14,6 +14,7 @@ const levels: ReadonlyArray<{ readonly name: string; readonly files: ReadonlyArr
   {
     name: "errors",
     files: [
+      "ById.ts",
       "Changes.ts",
       "CodecError.ts",
       "Events.ts",

@@ -848,6 +848,59 @@ describe("values that are too long for the other end", () => {
   )
 })
 
+describe("More requests than go by one client router", () => {
+  /** As many as go by three of them. */
+  const many = Array.from({ length: 3072 }, (_, n) => n)
+
+  for (const inFlight of [1, 64]) {
+    test(
+      `are answered, each with its own, ${inFlight} at a time; what was begun before goes on, and can be left`,
+      Effect.gen(function* () {
+        const begun = yield* Latch.make()
+        const goOn = yield* Latch.make()
+        let left = 0
+        const { callee, caller, client } = yield* connect(
+          Worker,
+          worker({
+            Work: ({ n }) =>
+              n === 1
+                ? Effect.as(Effect.andThen(begun.open, goOn.await), 10)
+                : Effect.onInterrupt(Effect.never, () => Effect.sync(() => left++)),
+            Count: ({ upTo }) =>
+              Stream.mapEffect(Stream.range(1, upTo), (n) =>
+                n < 3 ? Effect.succeed(n) : Effect.as(goOn.await, n)
+              ),
+            Talk: ({ n }, dialog) =>
+              dialog.accept(n).pipe(
+                Effect.flatMap(({ messages }) => Stream.runSum(messages)),
+                Effect.map((sum) => sum + n)
+              )
+          })
+        )
+        const call = yield* Effect.forkChild(client.Work({ n: 1 }))
+        const leaver = yield* Effect.forkChild(client.Work({ n: 2 }))
+        const stream = yield* Effect.forkChild(Stream.runCollect(client.Count({ upTo: 100 })))
+        const dialog = yield* client.Talk({ n: 5 })
+        yield* begun.await
+        const answers = yield* Effect.forEach(many, (n) => client.Other({ n }), {
+          concurrency: inFlight
+        })
+        expect(answers).toStrictEqual(many)
+        yield* Fiber.interrupt(leaver)
+        expect(left).toBe(1)
+        yield* goOn.open
+        expect(yield* Fiber.join(call)).toBe(10)
+        expect(yield* Fiber.join(stream)).toHaveLength(100)
+        yield* dialog.send(37)
+        yield* dialog.end
+        expect(yield* dialog.result).toBe(42)
+        yield* settle
+        expect([caller.dialogs, callee.dialogs]).toStrictEqual([0, 0])
+      })
+    )
+  }
+})
+
 describe("An open dialog", () => {
   test(
     "has one fiber at both of its ends together: that of its handler",

@@ -129,6 +129,11 @@ export class Outbox {
     return this.control.length + this.exits
   }
 
+  /** The dialogs of which nothing is written yet. */
+  get unbegun(): ReadonlyArray<OutboxLane> {
+    return [...this.ring, ...this.waiting].filter(({ id }) => id === undefined)
+  }
+
   /** Queues a frame that overtakes all dialogs. */
   urgent(frame: Frame): void {
     this.control.push(frame)

@@ -36,6 +36,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { AnyDefinition, CallOptions, Handlers } from "./Actor.ts"
+import { ById } from "./ById.ts"
 import { DialogCallee } from "./CalleeEnd.ts"
 import { HeldDialog } from "./CallerEnd.ts"
 import { EncodeError, issueOf } from "./CodecError.ts"
@@ -98,6 +99,8 @@ class Request extends DialogCallee implements Answerer {
   lost = false
   /** When its caller left, in milliseconds of the monotonic clock. */
   leftAt: number | undefined
+  /** @internal */
+  after: Request | undefined = undefined
   private readonly serving: Serving
 
   constructor(
@@ -113,8 +116,8 @@ class Request extends DialogCallee implements Answerer {
     this.client = client
   }
 
-  get id(): RequestId {
-    return RequestId(this.incoming.id)
+  get id(): number {
+    return this.incoming.id
   }
 
   /** The router begins to run it, unless its caller has left while the payload was decoded. */
@@ -194,7 +197,7 @@ export const makeServer = (
     const own = handlers.context
     const clock = yield* Clock.Clock
     const runFork = Effect.runForkWith(own)
-    const clients = new Map<number, Map<RequestId, Request>>()
+    const clients = new Map<number, ById<Request>>()
     let lastClient = 0
 
     let closing: number | undefined
@@ -279,7 +282,7 @@ export const makeServer = (
     const waits = (time: number): Waits.Waits =>
       Waits.join(
         Array.from(clients.values(), (requests) => ({
-          waits: Array.from(requests.values()).flatMap(({ leftAt, operation }) => {
+          waits: requests.all().flatMap(({ leftAt, operation }) => {
             const begun = leftAt ?? closing
             return begun === undefined
               ? []
@@ -334,7 +337,7 @@ export const makeServer = (
       onFromServer: (response) => {
         if (response._tag === "ClientEnd") return Effect.void
         if (response._tag === "Defect") return Effect.logError("A router failed.", response.defect)
-        const request = clients.get(response.clientId)?.get(response.requestId)
+        const request = clients.get(response.clientId)?.get(Number(response.requestId))
         if (request === undefined) return Effect.void
         if (response._tag === "Chunk") return sendItems(request, response.values)
         if (!request.running) return answer(request, response.exit)
@@ -373,7 +376,7 @@ export const makeServer = (
         request.client,
         {
           _tag: "Request",
-          id: request.id,
+          id: RequestId(request.id),
           tag: operation.rpc._tag,
           payload,
           headers: open.headers === undefined ? Headers.empty : Headers.fromInput(open.headers)
@@ -398,12 +401,14 @@ export const makeServer = (
       answer,
       // The router answers an interruption of a request that it does not run; such a request answers by itself.
       interrupt: ({ client, id }) => {
-        runFork(router.write(client, { _tag: "Interrupt", requestId: id, interruptors: [] }))
+        runFork(
+          router.write(client, { _tag: "Interrupt", requestId: RequestId(id), interruptors: [] })
+        )
       }
     }
     const attach = (session: Session) => {
       const client = ++lastClient
-      const requests = new Map<RequestId, Request>()
+      const requests = new ById<Request>()
       clients.set(client, requests)
       const operations = operationsOf(session.codec, actor)
       const inJson = operationsOf(session.json, actor)
@@ -420,7 +425,7 @@ export const makeServer = (
         onOpen: (incoming, open) => {
           const operation = (open.json === true ? inJson : operations).get(open.operation)!
           const request = new Request(serving, operation, incoming, client, session.valueLimit)
-          requests.set(request.id, request)
+          requests.add(request)
           runFork(begin(request, open))
           return request
         }
@@ -479,6 +484,9 @@ const traced = <A, E, R>(
 // ---------------------------------------------------------------------------------------------------------------------
 // The caller's side
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** How many requests go by one client router before another takes its place. */
+const RequestsOfRoute = 1024
 
 /** How many items of a stream are handed to the client router at once; half a window keeps the sender going. */
 const PumpSize = 32
@@ -664,7 +672,7 @@ export const makeClient = (
       // The router would wait in a fiber for as long as the dialog, and tell nobody of its end. It must not leave a
       // middleware, which may still fail, and so ends the dialog.
       if (operation.kind === "dialog" && operation.rpc.middlewares.size === 0) {
-        calling.answer(requestId, Exit.void)
+        ticket.calling.answer(requestId, Exit.void)
       } else ticket.requestId = requestId
       if (patience === undefined && operation.kind !== "stream") return Effect.void
       const delivered = operation.kind === "stream" ? pump(ticket, requestId) : undefined
@@ -695,45 +703,55 @@ export const makeClient = (
         items.length === 0
           ? Effect.void
           : decodeAll(ticket.operation.fromCallee, items).pipe(
-              Effect.flatMap((values) =>
-                deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
-              ),
+              Effect.flatMap((values) => ticket.calling.deliver(requestId, values)),
               Effect.andThen(() => loop)
             )
       )
       return runFork(Effect.onError(loop, (cause) => ticket.fail(cause)))
     }
 
-    const router = yield* RpcClient.makeNoSerialization(groupOf(actor), {
-      flatten: true,
-      supportsAck: false,
-      disableTracing: true,
-      onFromClient: ({ context, message }) => {
-        const ticket = Context.getUnsafe(context, Ticket.Current)
-        if (message._tag === "Request") return open(ticket, message)
-        // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
-        return ticket.abandon
+    const makeRoute = Effect.gen(function* () {
+      const router = yield* RpcClient.makeNoSerialization(groupOf(actor), {
+        flatten: true,
+        supportsAck: false,
+        disableTracing: true,
+        onFromClient: ({ context, message }) => {
+          const ticket = Context.getUnsafe(context, Ticket.Current)
+          if (message._tag === "Request") return open(ticket, message)
+          // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
+          return ticket.abandon
+        }
+      })
+      const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
+      const calling: Calling = {
+        session,
+        actor: callee,
+        life,
+        runFork,
+        answer: (requestId, exit) => {
+          const done = deliver({ _tag: "Exit", clientId: 0, requestId, exit: exit as never })
+          if (!isKnown(done)) runFork(done)
+        },
+        deliver: (requestId, values) =>
+          deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
       }
+      return { calling, flat: router.client as unknown as FlatClient }
     }).pipe(
       // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope
       // closed, it would end calls as plain interruptions.
       Effect.provideService(Scope.Scope, Scope.makeUnsafe())
     )
-    const flat = router.client as unknown as FlatClient
-    const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
-    const calling: Calling = {
-      session,
-      actor: callee,
-      life,
-      runFork,
-      answer: (requestId, exit) => {
-        const done = deliver({ _tag: "Exit", clientId: 0, requestId, exit: exit as never })
-        if (!isKnown(done)) runFork(done)
-      }
+    let route = yield* makeRoute
+    let requests = 0
+    /** The router's table is a Map: it is not left to become old (see `ById`). */
+    const nextRoute = () => {
+      if (++requests % RequestsOfRoute === 0) route = Effect.runSyncWith(context)(makeRoute)
+      return route
     }
 
     /** The router's method; what it throws at once, for a payload that does not fit, becomes a defect. */
     const invoke = (
+      flat: FlatClient,
       ticket: Ticket,
       payload: unknown,
       options: CallOptions | undefined
@@ -774,9 +792,12 @@ export const makeClient = (
       inSpan(
         operation,
         Effect.uninterruptibleMask((restore) => {
+          const { calling, flat } = nextRoute()
           const ticket = new Ticket(operation, calling)
           return restore(
-            withoutYield(() => invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>)
+            withoutYield(
+              () => invoke(flat, ticket, payload, options) as Effect.Effect<unknown, unknown>
+            )
           ).pipe(
             Effect.catchCause((cause) =>
               Effect.flatMap(Effect.exit(restore(Effect.void)), (pending) =>
@@ -811,6 +832,7 @@ export const makeClient = (
           const span = isTraced(Fiber.getCurrent()!)
             ? yield* Effect.makeSpanScoped(operation.name, { kind: "client" })
             : undefined
+          const { calling, flat } = nextRoute()
           const ticket = new Ticket(operation, calling)
           // Runs after the router has said that its consumer left.
           yield* Effect.addFinalizer(() =>
@@ -820,7 +842,7 @@ export const makeClient = (
                   failUnlessEmpty(asDefects(left.cause))
                 )
           )
-          const invoked = invoke(ticket, payload, options)
+          const invoked = invoke(flat, ticket, payload, options)
           const items = Effect.isEffect(invoked)
             ? Stream.fromEffect(invoked as Effect.Effect<never>)
             : (invoked as Stream.Stream<unknown, unknown>)
@@ -845,9 +867,10 @@ export const makeClient = (
         inSpan(
           operation,
           Effect.gen(function* () {
+            const { calling, flat } = nextRoute()
             const ticket = new Ticket(operation, calling)
             const request = Effect.runForkWith(yield* Effect.context<never>())(
-              invoke(ticket, payload, options) as Effect.Effect<unknown, unknown>
+              invoke(flat, ticket, payload, options) as Effect.Effect<unknown, unknown>
             )
             request.addObserver(requestEnded(ticket))
             const first = yield* Effect.exit(restore(ticket.started))

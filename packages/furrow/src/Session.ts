@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
+import { ById } from "./ById.ts"
 import { DialogEnd } from "./DialogEnd.ts"
 import type { CallerEnd, CancelWord, Carrier } from "./DialogEnd.ts"
 import { Outbox, OutboxLane } from "./Outbox.ts"
@@ -141,15 +142,28 @@ export class HandshakeFailed {
   }
 }
 
-class LiveOutgoing implements Outgoing {
-  readonly end: DialogEnd
+/** A caller's end, and how its session finds it. */
+class LiveOutgoing extends DialogEnd implements Outgoing {
   readonly listener: CallerListener
+  /** @internal */
+  after: LiveOutgoing | undefined = undefined
   private readonly session: Session
 
-  constructor(session: Session, end: DialogEnd, listener: CallerListener) {
+  constructor(
+    session: Session,
+    carrier: Carrier,
+    operation: string,
+    state: DialogState.DialogState,
+    window: Window,
+    listener: CallerListener
+  ) {
+    super(operation, state, window, carrier)
     this.session = session
-    this.end = end
     this.listener = listener
+  }
+
+  get end(): DialogEnd {
+    return this
   }
 
   cancel(word: CancelWord): void {
@@ -161,18 +175,29 @@ class LiveOutgoing implements Outgoing {
   }
 }
 
-class LiveIncoming implements Incoming {
-  readonly id: number
-  readonly end: DialogEnd
-  answerer: Answerer | undefined
+/** A callee's end, and how its session finds it. */
+class LiveIncoming extends DialogEnd implements Incoming {
+  declare readonly id: number
+  answerer: Answerer | undefined = undefined
+  /** @internal */
+  after: LiveIncoming | undefined = undefined
   private readonly session: Session
   private owed: number
 
-  constructor(session: Session, { id, payload }: FrameOf<"Open">, end: DialogEnd) {
+  constructor(
+    session: Session,
+    carrier: Carrier,
+    { id, operation, payload }: FrameOf<"Open">,
+    state: DialogState.DialogState,
+    window: Window
+  ) {
+    super(operation, state, window, carrier, id)
     this.session = session
-    this.id = id
-    this.end = end
     this.owed = payload.length
+  }
+
+  get end(): DialogEnd {
+    return this
   }
 
   exit(frame: FrameOf<"Exit">): void {
@@ -210,9 +235,10 @@ export class Session {
   private readonly window: Window
   private readonly ended = Deferred.makeUnsafe<SessionEnd>()
   private readonly told = Deferred.makeUnsafe<void>()
-  private readonly outgoing = new Map<number, LiveOutgoing>()
-  private readonly unwritten = new Map<OutboxLane, LiveOutgoing>()
-  private readonly incoming = new Map<number, LiveIncoming>()
+  private readonly outgoing = new ById<LiveOutgoing>()
+  /** How many have no id yet: nothing of them is written. */
+  private unwritten = 0
+  private readonly incoming = new ById<LiveIncoming>()
   private readonly arriving = new Map<number, Parts>()
   /** Dialogs with items that somebody waits for, while a chunk is taken in. */
   private readonly arrivals: Array<DialogEnd> = []
@@ -324,7 +350,7 @@ export class Session {
 
   /** How many dialogs are open, in both directions. */
   get dialogs(): number {
-    return this.outgoing.size + this.unwritten.size + this.incoming.size + this.arriving.size
+    return this.outgoing.size + this.unwritten + this.incoming.size + this.arriving.size
   }
 
   /** How many bytes the payload of a frame that belongs to no dialog may have. */
@@ -365,10 +391,10 @@ export class Session {
   ): Outgoing | undefined {
     if (this.isOver) return undefined
     const window = kind === "call" ? none : this.window
-    const end = new DialogEnd(operation, DialogState.caller(kind, window), window, this.carrier)
-    const live = new LiveOutgoing(this, end, listener)
-    this.unwritten.set(end.lane, live)
-    end.say(
+    const state = DialogState.caller(kind, window)
+    const live = new LiveOutgoing(this, this.carrier, operation, state, window, listener)
+    this.unwritten++
+    live.say(
       rare === undefined
         ? { _tag: "Open", id: 0, operation, window, payload }
         : { _tag: "Open", id: 0, operation, window, payload, ...rare }
@@ -380,33 +406,34 @@ export class Session {
   private drawId(lane: OutboxLane): number {
     const [id, ids] = DialogState.takeOwn(this.ids)
     this.ids = ids
-    const live = this.unwritten.get(lane)
-    if (live !== undefined) {
-      this.unwritten.delete(lane)
-      this.outgoing.set(id, live)
+    lane.id = id
+    // One that was lost is nobody's any more.
+    if (lane instanceof LiveOutgoing && !lane.state.exited) {
+      this.unwritten--
+      this.outgoing.add(lane)
     }
     return id
   }
 
   /** @internal */
-  hurry({ end: { lane, state } }: LiveOutgoing, word: CancelWord): void {
-    if (state.exited || !state.cancelled || lane.id === undefined) return
-    this.outbox.urgent({ ...word, _tag: "Cancel", id: lane.id })
+  hurry({ id, state }: LiveOutgoing, word: CancelWord): void {
+    if (state.exited || !state.cancelled || id === undefined) return
+    this.outbox.urgent({ ...word, _tag: "Cancel", id })
   }
 
   /** @internal */
   cancel(live: LiveOutgoing, word: CancelWord): void {
-    const { end } = live
-    if (end.state.exited || end.state.cancelled) return
-    if (this.unwritten.delete(end.lane)) {
-      this.outbox.drop(end.lane)
-      end.over()
+    if (live.state.exited || live.state.cancelled) return
+    if (live.id === undefined) {
+      this.unwritten--
+      this.outbox.drop(live)
+      live.over()
       live.listener.onEnd({ _tag: "Unwritten" })
       return
     }
-    if (end.lane.midway) this.outbox.drop(end.lane)
-    end.cancelled()
-    this.outbox.urgent({ ...word, _tag: "Cancel", id: end.lane.id ?? 0 })
+    if (live.midway) this.outbox.drop(live)
+    live.cancelled()
+    this.outbox.urgent({ ...word, _tag: "Cancel", id: live.id })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -467,27 +494,27 @@ export class Session {
   }
 
   private toCaller(live: LiveOutgoing, frame: DialogFrame): void {
-    const { end, listener } = live
-    const value = end.receive(frame, this.own.value)
+    const { listener } = live
+    const value = live.receive(frame, this.own.value)
     if (value instanceof Violation) throw value
     if (frame._tag === "Started" && value !== undefined) listener.onStarted(value)
     if (frame._tag === "Exit" && value !== undefined) {
       this.outgoing.delete(frame.id)
-      this.outbox.drop(end.lane)
-      end.over()
+      this.outbox.drop(live)
+      live.over()
       // A dialog that failed has nothing more to say; what was not read yet is not read.
-      if (frame.exit !== "success") end.discard()
+      if (frame.exit !== "success") live.discard()
       listener.onEnd({ _tag: "Exit", frame, payload: value })
     }
   }
 
   private toCallee(live: LiveIncoming, frame: DialogFrame): void {
-    const value = live.end.receive(frame, this.own.value)
+    const value = live.receive(frame, this.own.value)
     if (value instanceof Violation) throw value
     if (frame._tag === "Cancel") {
       // The interruption first: a handler that waits here would end of itself, and not because of its caller.
       live.answerer?.onLeft(frame)
-      live.end.release()
+      live.release()
     }
   }
 
@@ -538,30 +565,23 @@ export class Session {
   }
 
   private opened(open: FrameOf<"Open">): void {
-    const { id } = open
     const kind = this.callee?.kindOf(open.operation)
     if (this.callee === undefined || kind === undefined) {
       this.giveOpenRoom(open.payload.length)
-      return this.refuse(id, open.operation, "unimplemented")
+      return this.refuse(open.id, open.operation, "unimplemented")
     }
-    const end = new DialogEnd(
-      open.operation,
-      DialogState.callee(kind, open.window),
-      this.window,
-      this.carrier,
-      id
-    )
-    const live = new LiveIncoming(this, open, end)
-    this.incoming.set(id, live)
+    const state = DialogState.callee(kind, open.window)
+    const live = new LiveIncoming(this, this.carrier, open, state, this.window)
+    this.incoming.add(live)
     live.answerer = this.callee.onOpen(live, open)
   }
 
   /** @internal */
-  exit({ end, id }: LiveIncoming, frame: FrameOf<"Exit">): void {
-    if (end.state.exited) return
-    end.say(frame)
-    this.incoming.delete(id)
-    end.over()
+  exit(live: LiveIncoming, frame: FrameOf<"Exit">): void {
+    if (live.state.exited) return
+    live.say(frame)
+    this.incoming.delete(live.id)
+    live.over()
   }
 
   private get isFull(): boolean {
@@ -608,26 +628,25 @@ export class Session {
 
   /** Whoever answers a caller at the other end is told that it is gone. */
   private loseCallees(): void {
-    const lost = [...this.incoming.values()]
-    this.incoming.clear()
+    const lost = this.incoming.clear()
     this.arriving.clear()
     for (const live of lost) {
       // First the interruption, so that nobody takes the end of the connection for the end of a stream.
       live.answerer?.onLeft("lost")
-      live.end.over()
-      live.end.discard()
+      live.over()
+      live.discard()
     }
   }
 
   /** Whoever waits for an answer of the other end is told that there will be none. */
   private loseCallers(): void {
-    const lost = [...this.outgoing.values(), ...this.unwritten.values()]
-    this.outgoing.clear()
-    this.unwritten.clear()
-    for (const { end, listener } of lost) {
-      end.over()
-      end.discard()
-      listener.onEnd({ _tag: "Lost" })
+    const unwritten = this.outbox.unbegun.filter((lane) => lane instanceof LiveOutgoing)
+    const lost = [...this.outgoing.clear(), ...unwritten]
+    this.unwritten = 0
+    for (const live of lost) {
+      live.over()
+      live.discard()
+      live.listener.onEnd({ _tag: "Lost" })
     }
     Deferred.doneUnsafe(this.told, Exit.void)
   }

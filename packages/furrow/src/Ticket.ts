@@ -39,6 +39,8 @@ export interface Calling {
   readonly runFork: (effect: Effect.Effect<void>) => void
   /** Hands an end to whoever asked the router. */
   readonly answer: (requestId: RequestId, end: Final) => void
+  /** Hands items to whoever asked the router for a stream, as there is room for them. */
+  readonly deliver: (requestId: RequestId, items: ReadonlyArray<unknown>) => Effect.Effect<void>
 }
 
 /** See the module. */
