@@ -14,8 +14,8 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 
 /**
- * Hands over what is read from now on, in order, to one who never has to wait; nothing is pulled any more. `end` is told
- * once, after all of it, why there is no more. Neither may throw.
+ * Hands over what is read from now on, in order, to one who never has to wait; nothing is pulled any more. A chunk may be
+ * gone when `take` returns. `end` is told once, after all of it, why there is no more. Neither may throw.
  */
 export type Flow = (take: (chunk: Uint8Array) => void, end: (why: string) => void) => void
 

@@ -46,6 +46,11 @@ export class Inlet {
     this.onTaken = onTaken
   }
 
+  /** What is pushed is taken at once, by one who keeps nothing of it. */
+  get isFlowing(): boolean {
+    return this.flow !== undefined
+  }
+
   /** Hands over what was read. `false`: the reader is not done with it, and nothing more may be pushed before `onTaken`. */
   push(chunk: Chunk): boolean {
     if (this.dropping) return true

@@ -44,6 +44,18 @@ export class Reading implements OnReadOpts {
   }
 }
 
+/** From how many bytes on the memory of a chunk is given back as soon as nobody needs it. */
+const Large = 8192
+
+/**
+ * Gives back the memory of a chunk. Left to V8, the chunks of a large value are what it collects garbage for: it marks the
+ * whole heap every few MB.
+ */
+const giveBack = ({ buffer, byteLength }: Uint8Array): void => {
+  if (byteLength < Large || byteLength < buffer.byteLength) return
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
+
 /** See the module. */
 export interface NetEnd {
   readonly net: NetSocket
@@ -81,7 +93,7 @@ const closed = (net: NetSocket, { linger }: NetEndOptions): Effect.Effect<void> 
 /**
  * The end over a socket that allows half-open connections. Closing the writer half-closes; closing the scope closes.
  * Nothing is taken before the reader is acquired. A socket that reads into the place that it is given has each chunk
- * only until the reader pulls the next.
+ * only until the reader pulls the next; what any socket lets flow is there only while it is taken.
  */
 export const make = (
   open: (reading: Reading) => NetSocket,
@@ -142,7 +154,9 @@ export const make = (
       socket: Socket.make({
         reader: inlet.reader(() => {
           net.on("data", (bytes) => {
+            const { isFlowing } = inlet
             if (!inlet.push([bytes])) net.pause()
+            else if (isFlowing) giveBack(bytes)
           })
           net.resume()
         }),
