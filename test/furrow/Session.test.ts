@@ -63,6 +63,7 @@ const item = (id: number, n: number = 1): Protocol.Frame => ({
   id,
   payload: bytes(n)
 })
+const itemOf = (id: number, payload: Uint8Array): Protocol.Frame => ({ _tag: "Item", id, payload })
 const end = (id: number): Protocol.Frame => ({ _tag: "End", id })
 const more = (id: number, lane: Protocol.Lane, payload: Uint8Array = bytes(1)): Protocol.Frame => ({
   _tag: "More",
@@ -77,7 +78,7 @@ const credit = (id: number, bytes = 10): Protocol.Frame => ({
   bytes
 })
 const cancel = (id: number): Protocol.Frame => ({ _tag: "Cancel", id, by, hops: [] })
-const exit = (id: number): Protocol.Frame => ({
+const exit = (id: number): Protocol.FrameOf<"Exit"> => ({
   _tag: "Exit",
   id,
   exit: "success",
@@ -555,16 +556,39 @@ describe("what a session has read", () => {
         }
       }
       // Around 8 KiB, from where on a frame is not copied out of what was read.
-      const lengths = [10, 8150, 8170, 8175, 8180, 8185, 8190, 8192, 8193, 9000, 30_000]
+      const lengths = [10, 8150, 8170, 8175, 8180, 8185, 8190, 8192, 8193, 9000, 30_000, 60_000]
       const values = lengths.map((length, index) => new Uint8Array(length).fill(index + 1))
       for (const [index, value] of values.entries()) {
         const id = 2 * index + 1
-        yield* peer.say(open(id, "Talk", value), { _tag: "Item", id, payload: value })
+        const first = value.subarray(0, -30_000)
+        const last = value.subarray(-30_000)
+        if (first.length === 0) yield* peer.say(open(id, "Talk", value), itemOf(id, value))
+        else {
+          yield* peer.say(more(id, "open", first), open(id, "Talk", last))
+          yield* peer.say(more(id, "item", first), itemOf(id, last))
+        }
       }
       while (incoming.length < values.length) yield* Effect.yieldNow
       expect(opened).toEqual(values)
       const items = yield* Effect.forEach(incoming, ({ end }) => end.take(1))
       expect(items).toEqual(values.map((value) => [value]))
+    })
+  )
+
+  it.effect("a last word too, when it gives up a value that is under way", () =>
+    Effect.gen(function* () {
+      const peer = yield* RawPeer.connect("dialled", { codec: Codec.binary, isLent: true })
+      const ends: Array<CallerEnd> = []
+      peer.session.open(
+        "stream",
+        { operation: "Count", payload: nothing },
+        { onStarted: () => {}, onEnd: (end) => void ends.push(end) }
+      )
+      const { id } = yield* peer.nextOf("Open")
+      const payload = new Uint8Array(30_000).fill(7)
+      yield* peer.say(more(id, "item", payload), { ...exit(id), payload })
+      while (ends.length === 0) yield* Effect.yieldNow
+      expect(ends).toEqual([expect.objectContaining({ payload })])
     })
   )
 })

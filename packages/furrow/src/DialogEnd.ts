@@ -346,6 +346,11 @@ export class DialogEnd extends OutboxLane {
     this.wakeTakers()
   }
 
+  /** Whether this frame of the other end has the last part of a value whose other parts are there. */
+  isLastPart({ _tag }: DialogFrame): boolean {
+    return this.parts !== undefined && (_tag !== "Exit" || this.partsLane === "exit")
+  }
+
   private whole(last: Uint8Array): Uint8Array {
     if (this.parts === undefined) return last
     const value = this.parts.join(last)

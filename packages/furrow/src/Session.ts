@@ -211,9 +211,9 @@ class LiveIncoming extends DialogEnd implements Incoming {
   }
 }
 
-/** A frame whose payload is its own; a part's is copied to its value's place at once. */
+/** A frame whose payload is its own. */
 const owned = (frame: Frame): Frame =>
-  frame._tag !== "More" && "payload" in frame ? { ...frame, payload: frame.payload.slice() } : frame
+  "payload" in frame ? { ...frame, payload: frame.payload.slice() } : frame
 
 const none = { items: 0, bytes: 0 }
 
@@ -493,6 +493,14 @@ export class Session {
     return this.toOpening(id, frame, arriving)
   }
 
+  /** Whether the payload of a frame is copied to its value's place as it is taken in. */
+  private isPart(frame: Frame): boolean {
+    if (frame._tag === "More") return true
+    if (!("id" in frame)) return false
+    const live = this.outgoing.get(frame.id) ?? this.incoming.get(frame.id)
+    return live === undefined ? this.arriving.has(frame.id) : live.end.isLastPart(frame)
+  }
+
   private toCaller(live: LiveOutgoing, frame: DialogFrame): void {
     const { listener } = live
     const value = live.receive(frame, this.own.value)
@@ -684,7 +692,7 @@ export class Session {
         if (Deferred.isDoneUnsafe(this.ended)) return
         const body = bodies[index]!
         const frame = this.codec.decodeFrame(body)
-        this.dispatch(Deframer.isLent(body) ? owned(frame) : frame)
+        this.dispatch(Deframer.isLent(body) && !this.isPart(frame) ? owned(frame) : frame)
       }
     } finally {
       // Whoever waits gets all that has come at once, and not one at a time.
