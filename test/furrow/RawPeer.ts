@@ -2,6 +2,7 @@
  * A session whose other end is the test itself: frames are written by hand, lawful or not, and what the session says is
  * read as it is.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -74,6 +75,23 @@ const lent = (socket: Socket.Socket): Socket.Socket =>
     })
   })
 
+/** A socket that copies what it takes. */
+const copying = (socket: Socket.Socket): Socket.Socket =>
+  Socket.make({
+    reader: socket.reader,
+    writer: Effect.map(socket.writer, (writer) => {
+      const put: Wire.Put = (pieces, told) => {
+        const copies = Arr.map(pieces, (piece) => piece.slice())
+        Effect.runFork(writer.writeAll(copies)).addObserver(told)
+      }
+      const { write, writeAll } = writer
+      return Wire.putting(
+        { write: (chunk) => write(chunk), writeAll: (chunks) => writeAll(chunks) },
+        put
+      )
+    })
+  })
+
 const settingsOf = (own: Partial<Protocol.Settings> | undefined): Protocol.Settings =>
   Object.assign({}, Protocol.DefaultSettings, own)
 
@@ -137,6 +155,8 @@ export const connect = (
     readonly codec?: Codec.Codec
     /** What the session reads is its own for no longer than it takes it in. */
     readonly isLent?: boolean
+    /** What the session writes is copied as it is taken. */
+    readonly isCopied?: boolean
   }
 ): Effect.Effect<RawPeer, Session.HandshakeFailed | Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -152,7 +172,11 @@ export const connect = (
     })
     const session = yield* Session.make({
       socket: gated(
-        options?.isLent === true ? lent(connection[role]) : connection[role],
+        options?.isLent === true
+          ? lent(connection[role])
+          : options?.isCopied === true
+            ? copying(connection[role])
+            : connection[role],
         options?.gate
       ),
       role,

@@ -593,6 +593,40 @@ describe("what a session has read", () => {
   )
 })
 
+describe("what a session has written", () => {
+  const lengthsAfter = Effect.fnUntraced(function* (isCopied: boolean) {
+    const peer = yield* RawPeer.connect("dialled", { codec: Codec.binary, isCopied })
+    const listener = { onStarted: () => {}, onEnd: () => {} }
+    const given = [8191, 8192, 100_000].map((length) => new Uint8Array(length).fill(7))
+    const encoded = yield* Effect.forEach(given, Codec.binary.payload(Schema.Uint8Array).encode)
+    for (const payload of [...given, ...encoded]) {
+      let left = payload.length
+      peer.session.open("call", { operation: "Take", payload }, listener)
+      while (left > 0) {
+        const frame = yield* peer.next
+        assert(frame?._tag === "More" || frame?._tag === "Open")
+        expect(frame.payload).toEqual(new Uint8Array(frame.payload.length).fill(7))
+        left -= frame.payload.length
+      }
+    }
+    // Whatever it is told of the last write, it is told before it writes again.
+    peer.session.close("ended")
+    yield* peer.nextOf("Bye")
+    return {
+      given: given.map(({ length }) => length),
+      encoded: encoded.map(({ length }) => length)
+    }
+  })
+
+  it.effect("is given back if it is its own copy of many bytes, and the socket has another", () =>
+    Effect.gen(function* () {
+      const given = [8191, 8192, 100_000]
+      expect(yield* lengthsAfter(true)).toEqual({ given, encoded: [8191, 0, 0] })
+      expect(yield* lengthsAfter(false)).toEqual({ given, encoded: given })
+    })
+  )
+})
+
 describe("the window for Opens", () => {
   it.effect("Opens wait at their sender while payloads are not taken; other words do not", () =>
     Effect.gen(function* () {

@@ -6,7 +6,7 @@
  * whether they may.
  */
 import { OpenRoom } from "./OpenRoom.ts"
-import { Batch } from "./protocol/Framing.ts"
+import { Apart, Batch } from "./protocol/Framing.ts"
 import type { Codec } from "./protocol/Codec.ts"
 import { PartSize } from "./protocol/Protocol.ts"
 import type { DialogFrame, Frame, FrameOf, Lane } from "./protocol/Protocol.ts"
@@ -100,6 +100,7 @@ export class Outbox {
   private shortest = Infinity
   private readonly room: OpenRoom
   private exits = 0
+  private spent: Array<Uint8Array> = []
   private readonly drawId: (lane: OutboxLane) => number
   private readonly wake: () => void
 
@@ -202,6 +203,13 @@ export class Outbox {
     return batch.length === 0 ? undefined : batch.takePieces()
   }
 
+  /** The payloads of many bytes whose last were taken since the last time: nobody here needs them any more. */
+  takeSpent(): ReadonlyArray<Uint8Array> {
+    const { spent } = this
+    if (spent.length > 0) this.spent = []
+    return spent
+  }
+
   private enqueue(lane: OutboxLane): void {
     lane.queued = true
     if (lane.id === undefined) this.begin(lane)
@@ -239,6 +247,7 @@ export class Outbox {
     }
     lane.shift()
     lane.length -= left
+    if (parcel.payload.length >= Apart) this.spent.push(parcel.payload)
     const { frame, offset } = parcel
     if (frame._tag === "Exit") this.exits--
     frame.id = id

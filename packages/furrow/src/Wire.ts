@@ -19,7 +19,10 @@ import type * as Socket from "effect/socket/Socket"
  */
 export type Flow = (take: (chunk: Uint8Array) => void, end: (why: string) => void) => void
 
-/** Writes some bytes, in pieces, behind those before them; tells once that they are taken, or never will be. */
+/**
+ * Writes some bytes, in pieces, behind those before them; tells once that they are taken, or never will be. Their memory is
+ * not needed any more when they are.
+ */
 export type Put = (
   pieces: NonEmptyReadonlyArray<Uint8Array>,
   told: (exit: Exit.Exit<void, Socket.SocketError>) => void
@@ -59,6 +62,8 @@ export interface Wire {
   /** Writes some bytes, and waits until they are taken. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
   readonly put: Put
+  /** The memory of what `put` has taken is not needed any more: the other end has a copy. */
+  readonly isCopied: boolean
 }
 
 const encoder = new TextEncoder()
@@ -80,6 +85,7 @@ export const open = Effect.fnUntraced(function* (
   const writer = yield* Scope.provide(socket.writer, writing)
   const { pull } = yield* socket.reader
   const run = yield* FiberSet.makeRuntime<never, void, Socket.SocketError>()
+  const put = putOf(writer)
   return {
     pull: Effect.map(pull, (chunks) => chunks.map(bytesOf)),
     flow:
@@ -96,8 +102,9 @@ export const open = Effect.fnUntraced(function* (
         })
       }),
     write: writer.write,
+    isCopied: put !== undefined,
     put:
-      putOf(writer) ??
+      put ??
       ((pieces, told) => {
         const all = pieces.length === 1 ? writer.write(pieces[0]) : writer.writeAll(pieces)
         run(all).addObserver(told)

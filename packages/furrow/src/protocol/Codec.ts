@@ -12,7 +12,7 @@ import * as Formatter from "effect/Formatter"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { Batch } from "./Framing.ts"
+import { Batch, copyOf } from "./Framing.ts"
 import * as Layout from "./Layout.ts"
 import { nestsFreely, overflow, textNestsBeyond, valueNestsBeyond } from "./Nesting.ts"
 import { Frame, Violation } from "./Protocol.ts"
@@ -277,9 +277,7 @@ const encodePlain = Schema.encodeUnknownEffect(Schema.Uint8Array, tellValue)
 /** Bytes are their own payload: copied once by whoever says them, who may write into them again. */
 const plainBytes: PayloadCodec<any> = {
   encode: (value: unknown) =>
-    value instanceof Uint8Array
-      ? Exit.succeed(new Uint8Array(value))
-      : contained(() => encodePlain(value)),
+    value instanceof Uint8Array ? Exit.succeed(copyOf(value)) : contained(() => encodePlain(value)),
   decode: (bytes) => Exit.succeed(bytes.buffer.byteLength === bytes.length ? bytes : bytes.slice())
 }
 

@@ -40,7 +40,25 @@ const BatchSize = 8192
 const LargeBatch = 2 * PartSize + 2048
 
 /** From how many bytes on they are taken as they are, beside what is written: copying them would cost more. */
-const Apart = 8192
+export const Apart = 8192
+
+/** Copies that nobody else has. */
+const copies = new WeakSet<Uint8Array>()
+
+/** A copy of some bytes on their way out, which is the outbox's own. */
+export const copyOf = (bytes: Uint8Array): Uint8Array => {
+  const copy = new Uint8Array(bytes)
+  if (copy.length >= Apart) copies.add(copy)
+  return copy
+}
+
+/**
+ * Gives back the memory of bytes that were written, if they are such a copy and many. Left to V8, the copies of a stream
+ * of large chunks are what it collects garbage for: it marks the whole heap every few MB.
+ */
+export const giveBack = (bytes: Uint8Array): void => {
+  if (copies.delete(bytes) && bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0)
+}
 
 /**
  * Frames on their way out: each is written behind the last, its length before it, and all are taken at once, so that a
