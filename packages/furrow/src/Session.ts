@@ -40,7 +40,7 @@ import * as SessionLimits from "./SessionLimits.ts"
 import * as Wire from "./Wire.ts"
 
 /** The most that is handed to the socket at once, in bytes: a small frame waits for no more than this. */
-const WriteSize = 65_536
+const WriteSize = 98_304
 
 /**
  * How many frames are taken in before what was said because of them is written: the other end, on another core, is busy

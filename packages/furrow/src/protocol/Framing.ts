@@ -37,7 +37,7 @@ export const join = (bodies: ReadonlyArray<Uint8Array>): Uint8Array => {
 const BatchSize = 8192
 
 /** The most that a batch begins with after a large one, in bytes: as much as is written at once, and some more. */
-const LargeBatch = 2 * PartSize + 2048
+const LargeBatch = 3 * PartSize + 2048
 
 /** From how many bytes on they are taken as they are, beside what is written: copying them would cost more. */
 export const Apart = 8192
