@@ -593,6 +593,35 @@ describe("what a session has read", () => {
   )
 })
 
+describe("credit", () => {
+  it.effect(
+    "is given back for half of the items of a window, or for three quarters of its bytes",
+    () =>
+      Effect.gen(function* () {
+        const peer = yield* RawPeer.connect("dialled", { codec: Codec.binary })
+        const credits = Effect.fnUntraced(function* (length: number, count: number) {
+          const live = peer.session.open(
+            "stream",
+            { operation: "Count", payload: nothing },
+            { onStarted: () => {}, onEnd: () => {} }
+          )
+          const { id } = yield* peer.nextOf("Open")
+          const payload = new Uint8Array(length)
+          for (let at = 0; at < count; at++) {
+            yield* peer.say(itemOf(id, payload))
+            yield* live!.end.take(1)
+          }
+          // What was taken last is out when the next is asked for.
+          yield* Effect.forkChild(live!.end.take(1), { startImmediately: true })
+          return yield* peer.nextOf("Credit")
+        })
+        expect(yield* credits(1, 32)).toMatchObject({ items: 32, bytes: 32 })
+        expect(yield* credits(32_768, 6)).toMatchObject({ items: 6, bytes: 196_608 })
+        expect(yield* credits(262_144, 1)).toMatchObject({ items: 1, bytes: 262_144 })
+      })
+  )
+})
+
 describe("what a session has written", () => {
   const lengthsAfter = Effect.fnUntraced(function* (isCopied: boolean) {
     const peer = yield* RawPeer.connect("dialled", { codec: Codec.binary, isCopied })

@@ -262,8 +262,10 @@ export class DialogEnd extends OutboxLane {
     this.handedItems = 0
     this.handedBytes = 0
     if (this.drained || this.id === undefined) return
-    // Half a window at a time: often enough to keep the sender going, seldom enough to cost little.
-    const due = this.owedItems * 2 >= this.window.items || this.owedBytes * 2 >= this.window.bytes
+    // Half of the items or three quarters of the bytes at a time: often enough to keep the sender going, seldom enough to
+    // cost little. Few items are many bytes, and for each of these words a sender that waits has to be woken.
+    const { bytes, items } = this.window
+    const due = this.owedItems * 2 >= items || this.owedBytes * 4 >= bytes * 3
     if (!due || this.owedItems === 0) return
     const frame = {
       _tag: "Credit" as const,
