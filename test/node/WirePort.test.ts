@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
+import * as Wire from "furrow/Wire"
 import { MessageChannel } from "node:worker_threads"
 import * as WirePort from "../../packages/node/src/internal/WirePort.ts"
 
@@ -57,6 +58,33 @@ it.live("carries bytes both ways, whole and in order, and leaves the sender what
       expect(bytes.subarray(sent.length).toString()).toBe("he end")
       expect(sent.equals(copy)).toBe(true)
     }
+  }).pipe(Effect.scoped)
+)
+
+it.live("the memory of what was taken is given back, and not that of what was pulled", () =>
+  Effect.gen(function* () {
+    const { here, other } = yield* pair
+    const writer = yield* here.writer
+    const { pull } = yield* other.reader
+    yield* writer.write(new Uint8Array(20_000).fill(7))
+    const [pulled] = yield* pull
+    const taken: Array<Uint8Array> = []
+    const last = yield* Effect.callback<number>((resume) => {
+      Wire.flowOf(pull)!(
+        (chunk) => {
+          taken.push(chunk)
+          if (chunk.length === 100) resume(Effect.succeed(chunk[99]!))
+        },
+        () => {}
+      )
+      Effect.runFork(
+        Effect.andThen(
+          writer.write(new Uint8Array(20_000).fill(7)),
+          writer.write(new Uint8Array(100).fill(7))
+        )
+      )
+    })
+    expect([last, pulled.length, ...taken.map(({ length }) => length)]).toEqual([7, 20_000, 0, 100])
   }).pipe(Effect.scoped)
 )
 

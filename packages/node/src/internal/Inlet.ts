@@ -30,6 +30,18 @@ export const readError = (cause: unknown): Socket.SocketError =>
 export const writeError = (cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
+/** From how many bytes on the memory of a chunk is given back as soon as nobody needs it. */
+const Large = 8192
+
+/**
+ * Gives back the memory of a chunk. Left to V8, the chunks of a large value are what it collects garbage for: it marks the
+ * whole heap every few MB.
+ */
+export const giveBack = ({ buffer, byteLength }: Uint8Array): void => {
+  if (byteLength < Large || byteLength < buffer.byteLength) return
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
+
 /** What is read is pushed here; what was pushed is pulled by the one reader. */
 export class Inlet {
   private waiting: ((result: Effect.Effect<Chunk, Socket.SocketError>) => void) | undefined

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
 import type { OnReadOpts, Socket as NetSocket } from "node:net"
-import { closeError, Inlet, readError, writeError } from "./Inlet.ts"
+import { closeError, giveBack, Inlet, readError, writeError } from "./Inlet.ts"
 
 /** How long bytes that were not taken before the end may still take, in milliseconds. */
 const FlushTime = 1000
@@ -42,18 +42,6 @@ export class Reading implements OnReadOpts {
     }
     return this.place
   }
-}
-
-/** From how many bytes on the memory of a chunk is given back as soon as nobody needs it. */
-const Large = 8192
-
-/**
- * Gives back the memory of a chunk. Left to V8, the chunks of a large value are what it collects garbage for: it marks the
- * whole heap every few MB.
- */
-const giveBack = ({ buffer, byteLength }: Uint8Array): void => {
-  if (byteLength < Large || byteLength < buffer.byteLength) return
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** See the module. */
