@@ -31,6 +31,8 @@ const become = ({ args, cwd, env, execArgv, main, title }: SpareOrder.Order): vo
   process.title = title
 }
 
+// Every actor has its outputs looked after, and they are loaded and opened when they are first seen.
+void [process.stdout, process.stderr]
 // An actor comes up without it as well, later.
 await Effect.runPromise(Effect.ignore(rehearse))
 say(SpareOrder.Ready)
