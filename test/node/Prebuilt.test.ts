@@ -215,6 +215,17 @@ describe("what actors start from", () => {
     }
   })
 
+  it("loads no module of Node that most actors never need", async () => {
+    const loaded = await run(`
+      await import(${JSON.stringify(import.meta.resolve("@furrow/node/NodeActor"))})
+      console.log(JSON.stringify(process.moduleLoadList))`)
+    const names = ["child_process", "crypto", "os", "worker_threads"]
+    expect(loaded).toContain("NativeModule net")
+    expect(
+      names.filter((name) => (loaded as Array<string>).includes(`NativeModule ${name}`))
+    ).toEqual([])
+  })
+
   it("is not used while coverage is measured", () => {
     expect(Prebuilt.flagsOf({ NODE_V8_COVERAGE: "coverage" })).toEqual([])
     expect(Prebuilt.flagsOf({})).toEqual([expect.stringContaining(`${Prebuilt.Flag}?file:`)])

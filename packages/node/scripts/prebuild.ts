@@ -48,6 +48,15 @@ const forward = (module: string, names: ReadonlyArray<string>): string =>
     )
     .join("\n")
 
+/** Classes of a module of Node, which is loaded when something is made of one. */
+const forwardClass = (module: string, names: ReadonlyArray<string>): string =>
+  names
+    .map(
+      (name) =>
+        `export const ${name} = new Proxy(class {}, { construct: (_, args) => new (process.getBuiltinModule("${module}").${name})(...args) })`
+    )
+    .join("\n")
+
 /** What a module holds, without what is loaded when it is read. */
 const held = (module: object): ReadonlyArray<string> =>
   Object.entries(Object.getOwnPropertyDescriptors(module)).flatMap(([name, property]) =>
@@ -55,8 +64,8 @@ const held = (module: object): ReadonlyArray<string> =>
   )
 
 /**
- * Modules of Node in a form that spares an actor what most of them never need: they take 10 ms of its start. Starting
- * programs and drawing random bytes load much, and so does reading all that `node:fs` and `node:util` export, as an
+ * Modules of Node in a form that spares an actor what most of them never need: they take 12 ms of its start. Starting
+ * programs and threads and drawing random bytes load much, and so does reading all that `node:fs` and `node:util` export, as an
  * import does.
  * What is not named here cannot be imported by a module that is built.
  */
@@ -68,11 +77,16 @@ const spared: Readonly<Record<string, string>> = {
     `export const { ${held(process.getBuiltinModule("node:fs")).join()} } = fs`,
     "export const promises = new Proxy({}, { get: (_, name) => fs.promises[name] })"
   ].join("\n"),
-  "node:util": forward("node:util", ["inspect"])
+  "node:os": forward("node:os", ["tmpdir"]),
+  "node:util": forward("node:util", ["inspect"]),
+  "node:worker_threads": [
+    forward("node:worker_threads", ["receiveMessageOnPort"]),
+    forwardClass("node:worker_threads", ["MessageChannel", "Worker"])
+  ].join("\n")
 }
 
 /** Modules of this package that see to it. */
-const makers = ["Here.ts", "Prebuilt.ts", "PrebuiltCode.ts", "PrebuiltServe.ts"]
+const makers = ["Here.ts", "MainThread.ts", "Prebuilt.ts", "PrebuiltCode.ts", "PrebuiltServe.ts"]
 
 const own = fileURLToPath(new URL("..", import.meta.url))
 

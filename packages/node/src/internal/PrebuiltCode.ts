@@ -6,6 +6,7 @@
  * which is most of what a start runs, it does not know. It loads no module of Node that an actor would not load.
  */
 import type { Script } from "node:vm"
+import { isMainThread } from "./MainThread.ts"
 import { RolePrefix } from "./RolePrefix.ts"
 
 /** The modules by their keys, each a function that gives the values that it exports. */
@@ -29,11 +30,10 @@ export const stamped = (body: string): string => {
 /** Where the code is kept; where Node keeps nothing, neither is this. A thread runs other parts of it than a process. */
 const placeOf = (source: string): string | undefined => {
   const directory = process.getBuiltinModule("node:module").getCompileCacheDir()
-  const { isMainThread } = process.getBuiltinModule("node:worker_threads")
   const stamp = source.slice(Begin.length, source.indexOf(End))
   return directory === undefined
     ? undefined
-    : `${directory}/furrow-${stamp}${isMainThread ? "" : "-thread"}`
+    : `${directory}/furrow-${stamp}${isMainThread() ? "" : "-thread"}`
 }
 
 /** What V8 has made of the text in so many lives, each of which has begun with what there was before. */

@@ -4,7 +4,7 @@
  * Answers for telling which, and for what is said, and done, to one that was started in a way that it cannot be run in.
  */
 import { basename } from "node:path"
-import { isMainThread } from "node:worker_threads"
+import { isMainThread } from "./MainThread.ts"
 import { RolePrefix } from "./RolePrefix.ts"
 import { exitFlushed } from "./Signals.ts"
 import * as Thread from "./Thread.ts"
@@ -40,7 +40,7 @@ export const file = (): string => basename(process.argv[1] ?? "This file")
 
 /** Whether somebody who could talk to this process, or thread, has started it. */
 export const hasWire = (): boolean =>
-  isMainThread ? WireFd.isThere() : Thread.ports() !== undefined
+  isMainThread() ? WireFd.isThere() : Thread.ports() !== undefined
 
 /** It was given a role by hand. */
 export const withoutWire = (name: string): string =>

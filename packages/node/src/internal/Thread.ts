@@ -4,8 +4,9 @@
  * Answers for telling such a thread from the main thread, and from threads that others have started. The wire's bytes
  * are `WirePort`'s.
  */
-import { isMainThread, MessageChannel, workerData } from "node:worker_threads"
+import { MessageChannel } from "node:worker_threads"
 import type { MessagePort, Transferable } from "node:worker_threads"
+import { isMainThread } from "./MainThread.ts"
 
 const Key = "furrow:thread"
 
@@ -31,8 +32,11 @@ export const makePorts = (): {
 }
 
 /** The ports that this thread was started with; none if it is no thread of an actor. */
-export const ports = (): Ports | undefined =>
-  isMainThread ? undefined : (workerData as { readonly [Key]?: Ports } | null | undefined)?.[Key]
+export const ports = (): Ports | undefined => {
+  if (isMainThread()) return undefined
+  const { workerData } = process.getBuiltinModule("node:worker_threads")
+  return (workerData as { readonly [Key]?: Ports } | null | undefined)?.[Key]
+}
 
 /** The order to end, which is to a thread what SIGTERM is to a process. */
 export const Terminate = "terminate"
