@@ -215,6 +215,19 @@ describe("what actors start from", () => {
     }
   })
 
+  it("finds its names in stacks while it is run, and leaves stacks as they were", async () => {
+    const [before, after, stack] = (await run(`
+      const makes = () => String(Object.getOwnPropertyDescriptor(Error, "prepareStackTrace")?.value)
+      const before = makes()
+      const { map, promise, runPromise } = await import(${JSON.stringify(import.meta.resolve("effect/Effect"))})
+      const stack = await runPromise(map(promise(async () => {}), () => new Error().stack))
+      console.log(JSON.stringify([before, makes(), stack]))`)) as ReadonlyArray<string>
+    expect(after).toBe(before)
+    // Effect calls what it is given by way of another function if stacks do not show the names of its own.
+    expect(stack).toMatch(/~effect\/Effect\/successCont.* \(.+modules\.js:\d+:\d+\)/)
+    expect(stack).not.toContain("~effect/Utils/internal")
+  })
+
   it("loads no module of Node that most actors never need", async () => {
     const loaded = await run(`
       await import(${JSON.stringify(import.meta.resolve("@furrow/node/NodeActor"))})
