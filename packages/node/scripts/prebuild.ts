@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 import * as Prebuilt from "../src/internal/Prebuilt.ts"
 import * as PrebuiltCode from "../src/internal/PrebuiltCode.ts"
+import { Reserved } from "../src/internal/PrebuiltServe.ts"
 
 /** Where modules are taken from; what they import from elsewhere stays an import. */
 const packages = [
@@ -35,6 +36,18 @@ const roots = [
   "effect/Semaphore",
   "effect/SubscriptionRef"
 ]
+
+/** Words of the language that a module may export as a name, and not declare. */
+const words = new Set(
+  (
+    "arguments await break case catch class const continue debugger default delete do else enum eval export extends " +
+    "false finally for function if implements import in instanceof interface let new null package private protected " +
+    "public return static super switch this throw true try typeof var void while with yield"
+  ).split(" ")
+)
+
+/** Whether a module can declare it, beside what is declared in each that is served. */
+const canDeclare = (name: string): boolean => !words.has(name) && !name.startsWith("$")
 
 /** Packages under development change from run to run, the others with their version. */
 const isSource = (file: string): boolean => file.endsWith(".ts")
@@ -212,7 +225,7 @@ const build = async (): Promise<void> => {
         .filter(([module]) => module.startsWith(`${name}/`))
         .map(([module, [key, names]]) => [
           encodeURI(module.slice(name.length + 1)),
-          [key, ...names].join()
+          [key, ...names.map((name) => (canDeclare(name) ? name : `${Reserved}${name}`))].join()
         ])
     )
   )

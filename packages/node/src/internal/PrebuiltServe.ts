@@ -9,6 +9,9 @@
 import type { Built } from "./PrebuiltCode.ts"
 import * as PrebuiltCode from "./PrebuiltCode.ts"
 
+/** Stands in front of an exported name that cannot be declared, such as "void". */
+export const Reserved = "!"
+
 /** The modules of one package by their path in it: the key in the file and the names that are exported, between commas. */
 export type Modules = Readonly<Record<string, string>>
 
@@ -53,11 +56,18 @@ export const serve = (
       const module = find(url)
       if (module === undefined) return next(url, context)
       const [key, ...names] = module.split(",")
-      // A name that is exported may be none that can be declared, such as "void".
+      const declared: Array<string> = []
+      const others: Array<string> = []
+      for (const [at, name] of names.entries()) {
+        if (!name.startsWith(Reserved)) declared.push(`${name}=$v[${at}]`)
+        else others.push(`const $${at}=$v[${at}];export { $${at} as ${name.slice(1)} }`)
+      }
+      // Node takes half as long for names that are declared where they are exported, one by one.
       const source = [
-        `import { built } from ${JSON.stringify(own)}`,
-        `const [${names.map((_, at) => `v${at}`).join()}] = built("${key}")`,
-        `export { ${names.map((name, at) => `v${at} as ${name}`).join()} }`
+        `import { built as $built } from ${JSON.stringify(own)}`,
+        `const $v = $built("${key}")`,
+        declared.length === 0 ? "" : `export var ${declared.join()}`,
+        ...others
       ].join("\n")
       return { format: "module", shortCircuit: true, source }
     }
