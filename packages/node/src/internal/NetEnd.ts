@@ -66,12 +66,21 @@ const closed = (net: NetSocket, { linger }: NetEndOptions): Effect.Effect<void> 
     if (net.closed) return resume(Effect.void)
     // A write that was interrupted may still be on its way, whole; a peer that no longer reads holds nobody up.
     const timer = setTimeout(() => net.destroy(), FlushTime)
-    net.once("close", () => {
+    const done = () => {
       clearTimeout(timer)
       resume(Effect.void)
-    })
+    }
+    net.once("close", done)
     if (net.connecting) net.destroy()
     else if (linger) {
+      // Node tells of a close later than it closes: a part of the end of every actor.
+      const closeIfOver = () => {
+        if (!net.readableEnded || !net.writableFinished) return
+        net.destroy()
+        done()
+      }
+      net.once("end", closeIfOver)
+      net.once("finish", closeIfOver)
       net.end()
       net.resume()
     } else if (net.writableLength === 0) net.destroy()
