@@ -21,6 +21,10 @@ export interface Happening {
   readonly words: string
 }
 
+/** Whether it may be an actor's end: what one goes on to say may fill the frame that it stopped in, which then is none. */
+export const mayDie = ({ fate, words }: Happening): boolean =>
+  fate === "dies" || words === ("stops in half a frame" satisfies Harm)
+
 const isHarm = (word: string): word is Harm => Harm.literals.some((harm) => harm === word)
 
 /** What happened, in the order of time. */
@@ -143,7 +147,8 @@ export class Kin {
   }
 
   /** Who is concerned. */
-  reach({ fate, on, what }: Happening): Reach {
+  reach(happening: Happening): Reach {
+    const { fate, on, what } = happening
     const knots = new Set<string>()
     const blocks = new Set<string>()
     const fall = (name: string): void => {
@@ -158,7 +163,7 @@ export class Kin {
     }
     if (what === "ending") end(on)
     else if (fate !== "is late") fall(on)
-    if ((what === "fault" || what === "start" || what === "last words") && fate === "dies") {
+    if ((what === "fault" || what === "start" || what === "last words") && mayDie(happening)) {
       const way = this.way(on)
       if (way !== undefined) end(way.holder)
       for (const one of way?.fallen ?? []) fall(one)

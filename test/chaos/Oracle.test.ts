@@ -156,6 +156,9 @@ it("a wrong answer is a violation, and so is none where nothing had happened", (
   )
   const crashed = [...started, asked, harm("a"), failed(101), over(crash("a"))]
   expect(judge(crashed)).toBe("")
+  // What it says next fills the frame, and its parent ends with it.
+  const half = at(100, "b", { note: "harm", harm: "stops in half a frame" })
+  expect(judge([...started, asked, half, failed(101), over(crash("a", crash("b")))])).toBe("")
 })
 
 it("an answer that comes long after its callee's death is a violation", () => {

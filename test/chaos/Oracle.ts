@@ -5,7 +5,7 @@
  * or made up. Where two things happened at nearly the same time, either may have overtaken the other; what was alone
  * must have had its consequence. Each violation is a sentence.
  */
-import { Kin, happenings } from "./Happenings.ts"
+import { Kin, happenings, mayDie } from "./Happenings.ts"
 import type { Happening } from "./Happenings.ts"
 import type { Note } from "./Journal.ts"
 import { answerOf, blockOf, JoinBound, Parent, placed, Root } from "./Plan.ts"
@@ -267,8 +267,7 @@ class Round {
               happening.at <= at &&
               below.includes(happening.on) &&
               happening.what !== "stopping" &&
-              (happening.fate === "dies" ||
-                happening.words === "stops in half a frame" ||
+              (mayDie(happening) ||
                 // Stopped between its last step and saying that it is ready, it is given up in the end.
                 (one.told === "not started" && happening.fate === "stalls"))
           )

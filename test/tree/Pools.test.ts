@@ -54,7 +54,8 @@ const underFire = Effect.fnUntraced(function* (
   const notes = join(directory, "notes")
   writeFileSync(notes, "")
   const seen = yield* events
-  let kills = 0
+  /** One that is killed may be there for a while, and is killed once. */
+  const killed = new Set<string>()
   const [exits, stats] = yield* Nursery.run(
     Effect.gen(function* () {
       const pool = yield* ActorPool.make(Laborer, {
@@ -67,10 +68,12 @@ const underFire = Effect.fnUntraced(function* (
       /** The one that has lived longest of those who are not known to be gone. */
       const killOne = Effect.sync(() => {
         const gone = new Set(seen.of("Crashed").map(({ actor }) => actor.incarnation))
-        const victim = seen.of("Started").find(({ actor }) => !gone.has(actor.incarnation))
+        const victim = seen
+          .of("Started")
+          .find(({ actor: { incarnation } }) => !gone.has(incarnation) && !killed.has(incarnation))
         if (victim?.pid === undefined || !isAlive(victim.pid)) return
         process.kill(victim.pid, "SIGKILL")
-        kills++
+        killed.add(victim.actor.incarnation)
       })
       const exits = yield* Effect.forEach(
         Array.from({ length: Jobs }, (_, n) => n),
@@ -86,6 +89,7 @@ const underFire = Effect.fnUntraced(function* (
   for (const { pid } of seen.of("Started")) {
     expect(pid === undefined || isAlive(pid), "no worker is left").toBe(false)
   }
+  const kills = killed.size
   expect(kills, "it was a fire").toBeGreaterThan(Jobs / Between / 3)
   // Of the last ones that were killed, some need not be back.
   expect(stats.restarts).toBeGreaterThanOrEqual(kills - Workers)
