@@ -50,6 +50,15 @@ const WorkerLive = (release: Effect.Effect<void> = Effect.void, concurrency?: nu
 
 const bytes = (json: unknown) => new TextEncoder().encode(JSON.stringify(json))
 const nothing = new Uint8Array(0)
+const unimplemented = () =>
+  ({
+    _tag: "Exit",
+    id: 0,
+    exit: "unimplemented",
+    cancelSeen: false,
+    hops: [],
+    payload: nothing
+  }) as const
 const by = { path: "raw", incarnation: "raw" }
 
 const open = (
@@ -393,14 +402,7 @@ describe("an Open's payload", () => {
         const handed: Array<unknown> = []
         peer.session.callee = {
           kindOf: () => "dialog",
-          refuse: () => ({
-            _tag: "Exit",
-            id: 0,
-            exit: "unimplemented",
-            cancelSeen: false,
-            hops: [],
-            payload: bytes(0)
-          }),
+          refuse: unimplemented,
           onOpen: (incoming, open) => {
             expect(open.payload).toEqual(bytes(42))
             handed.push(incoming, open, open.payload)
@@ -539,14 +541,7 @@ describe("what a session has read", () => {
       const opened: Array<Uint8Array> = []
       peer.session.callee = {
         kindOf: () => "dialog",
-        refuse: () => ({
-          _tag: "Exit",
-          id: 0,
-          exit: "unimplemented",
-          cancelSeen: false,
-          hops: [],
-          payload: nothing
-        }),
+        refuse: unimplemented,
         onOpen: (dialog, { payload }) => {
           incoming.push(dialog)
           opened.push(payload)

@@ -22,7 +22,7 @@ import { Outbox, OutboxLane } from "./Outbox.ts"
 import type { ProcessExit } from "./ProcessExit.ts"
 import * as Codec from "./protocol/Codec.ts"
 import * as DialogState from "./protocol/DialogState.ts"
-import { Deframer, giveBack, Parts } from "./protocol/Framing.ts"
+import { Deframer, freeCopy, Parts } from "./protocol/Framing.ts"
 import { negotiate } from "./protocol/Handshake.ts"
 import type { Agreement } from "./protocol/Handshake.ts"
 import type { ActorRef } from "./protocol/Identity.ts"
@@ -730,7 +730,7 @@ export class Session {
     this.isWriting = true
     this.wire.put(pieces, (exit) => {
       this.isWriting = false
-      if (this.wire.isCopied && exit._tag === "Success") spent.forEach(giveBack)
+      if (this.wire.isCopied && exit._tag === "Success") spent.forEach(freeCopy)
       if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
         this.lose(`a frame could not be written: ${String(Cause.squash(exit.cause))}`)
       }

@@ -56,7 +56,7 @@ export const copyOf = (bytes: Uint8Array): Uint8Array => {
  * Gives back the memory of bytes that were written, if they are such a copy and many. Left to V8, the copies of a stream
  * of large chunks are what it collects garbage for: it marks the whole heap every few MB.
  */
-export const giveBack = (bytes: Uint8Array): void => {
+export const freeCopy = (bytes: Uint8Array): void => {
   if (copies.delete(bytes) && bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0)
 }
 

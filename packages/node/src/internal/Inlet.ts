@@ -37,7 +37,7 @@ const Large = 8192
  * Gives back the memory of a chunk. Left to V8, the chunks of a large value are what it collects garbage for: it marks the
  * whole heap every few MB.
  */
-export const giveBack = ({ buffer, byteLength }: Uint8Array): void => {
+export const freeChunk = ({ buffer, byteLength }: Uint8Array): void => {
   if (byteLength < Large || byteLength < buffer.byteLength) return
   if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
 import type { OnReadOpts, Socket as NetSocket } from "node:net"
-import { closeError, giveBack, Inlet, readError, writeError } from "./Inlet.ts"
+import { closeError, freeChunk, Inlet, readError, writeError } from "./Inlet.ts"
 
 /** How long bytes that were not taken before the end may still take, in milliseconds. */
 const FlushTime = 1000
@@ -153,7 +153,7 @@ export const make = (
           net.on("data", (bytes) => {
             const { isFlowing } = inlet
             if (!inlet.push([bytes])) net.pause()
-            else if (isFlowing) giveBack(bytes)
+            else if (isFlowing) freeChunk(bytes)
           })
           net.resume()
         }),

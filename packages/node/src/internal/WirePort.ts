@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Wire from "furrow/Wire"
 import type { MessagePort } from "node:worker_threads"
-import { closeError, giveBack, Inlet, writeError } from "./Inlet.ts"
+import { closeError, freeChunk, Inlet, writeError } from "./Inlet.ts"
 
 /** How many bytes may be on their way, or wait to be read at the other end, before a write has to wait. */
 const Window = 65_536
@@ -67,7 +67,7 @@ export const open = (port: MessagePort): Effect.Effect<Socket.Socket, never, Sco
           const size = chunk.reduce((size, { length }) => size + length, 0)
           const { isFlowing } = inlet
           if (inlet.push(chunk)) {
-            if (isFlowing) chunk.forEach(giveBack)
+            if (isFlowing) chunk.forEach(freeChunk)
             taken(size)
           } else handed = size
         }
