@@ -721,7 +721,11 @@ export const makeClient = (
           // `Interrupt`, once the caller has left. The join is made around the router, which would wait for a second.
           return ticket.abandon
         }
-      })
+      }).pipe(
+        // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope
+        // closed, it would end calls as plain interruptions; and one scope for all of them would keep each.
+        Effect.provideService(Scope.Scope, Scope.makeUnsafe())
+      )
       const deliver = (message: FromServer<Rpc.Any>) => router.write(message)
       const calling: Calling = {
         session,
@@ -736,11 +740,7 @@ export const makeClient = (
           deliver({ _tag: "Chunk", clientId: 0, requestId, values: values as never })
       }
       return { calling, flat: router.client as unknown as FlatClient }
-    }).pipe(
-      // The router holds nothing but its table: it may live as long as somebody holds the client. Were its scope
-      // closed, it would end calls as plain interruptions.
-      Effect.provideService(Scope.Scope, Scope.makeUnsafe())
-    )
+    })
     let route = yield* makeRoute
     let requests = 0
     /** The router's table is a Map: it is not left to become old (see `ById`). */
