@@ -196,7 +196,7 @@ const ParentPatience = 1000
 
 const processBody = (): Body => {
   const parent = process.ppid
-  Watchdog.start(process.argv.slice(3))
+  const isWatched = Watchdog.start(process.argv.slice(3))
   return {
     socket: WireFd.open(),
     services: actorLayer,
@@ -208,7 +208,8 @@ const processBody = (): Body => {
     }),
     isOrphan: (lost) => {
       const isLeft = () => process.ppid !== parent
-      if (lost) Settle.blockUntil(isLeft, ParentPatience)
+      // The watchdog would end with this process; a guardian is still there, and sees what is left.
+      if (lost && isWatched) Settle.blockUntil(isLeft, ParentPatience)
       return isLeft()
     }
   }

@@ -25,10 +25,10 @@ pause(grace)
 process.kill(0, "SIGKILL")
 `
 
-/** Starts the watchdog of this process, an actor that leads its group, if it was told to have one. */
-export const start = (args: ReadonlyArray<string>): void => {
+/** Starts the watchdog of this process, an actor that leads its group, if it was told to have one. Gives whether it was. */
+export const start = (args: ReadonlyArray<string>): boolean => {
   const told = args.find((argument) => argument.startsWith(Prefix))
-  if (told === undefined) return
+  if (told === undefined) return false
   const [parent, grace] = told.slice(Prefix.length).split(":").map(Number)
   const worker = new Worker(Code, {
     eval: true,
@@ -40,4 +40,5 @@ export const start = (args: ReadonlyArray<string>): void => {
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 }
   })
   worker.unref()
+  return true
 }
